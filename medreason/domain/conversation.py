@@ -1,0 +1,70 @@
+"""A conversation with both arms: shared questions, one answer an arm a turn.
+
+Earlier thinking is kept for the reader and left out of what the model is sent, on both arms alike.
+"""
+
+from dataclasses import dataclass, replace
+from typing import TypedDict
+
+from medreason.domain.answers import Answer
+from medreason.domain.arms import Arm
+from medreason.domain.checks import Checks
+
+LONGEST_QUESTION = 20_000
+
+
+class Message(TypedDict):
+    """One message as chat templates take it; `role` is system, user or assistant."""
+
+    role: str
+    content: str
+
+
+@dataclass(frozen=True)
+class Turn:
+    """One question and what each arm said to it."""
+
+    question: str
+    baseline: Answer = Answer()
+    finetuned: Answer = Answer()
+
+    def __post_init__(self) -> None:
+        checks = Checks()
+        checks.text("question", self.question, LONGEST_QUESTION)
+        checks.done()
+
+    def answer(self, arm: Arm) -> Answer:
+        return self.baseline if arm is Arm.BASELINE else self.finetuned
+
+    def with_answer(self, arm: Arm, answer: Answer) -> "Turn":
+        if arm is Arm.BASELINE:
+            return replace(self, baseline=answer)
+        return replace(self, finetuned=answer)
+
+
+@dataclass(frozen=True)
+class Conversation:
+    """Finished turns and the question now asked. `system_prompt` is the same for both arms; empty means
+    the chat template's own default."""
+
+    question: str
+    earlier: tuple[Turn, ...] = ()
+    system_prompt: str = ""
+
+    def __post_init__(self) -> None:
+        checks = Checks()
+        checks.text("question", self.question, LONGEST_QUESTION)
+        checks.text("system prompt", self.system_prompt, LONGEST_QUESTION, empty_ok=True)
+        checks.done()
+
+    def messages(self, arm: Arm) -> list[Message]:
+        """What `arm` is sent: its own earlier answers without their thinking, then the question.
+        A turn to which the arm said nothing is sent with an empty answer, so both arms see every question."""
+        sent: list[Message] = []
+        if self.system_prompt.strip():
+            sent.append({"role": "system", "content": self.system_prompt})
+        for turn in self.earlier:
+            sent.append({"role": "user", "content": turn.question})
+            sent.append({"role": "assistant", "content": turn.answer(arm).text})
+        sent.append({"role": "user", "content": self.question})
+        return sent
