@@ -22,6 +22,8 @@ class Fault:
     remedy: str
 
     def __str__(self) -> str:
+        if self.value is None or self.value == "":
+            return f"{self.field}: {self.remedy}"
         shown = repr(self.value)
         if len(shown) > 60:
             shown = shown[:57] + "…" + shown[-1]

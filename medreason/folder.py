@@ -41,8 +41,7 @@ class DataFolder:
             writable = os.access(self.root, os.W_OK | os.X_OK)
         except OSError as fault:
             raise MedReasonError(
-                f"The data folder {self.root} cannot be made ({fault.strerror}). "
-                "Choose another with --data-dir."
+                f"The data folder {self.root} cannot be made ({fault.strerror}). Choose another with --data-dir."
             ) from fault
         if not writable:
             raise MedReasonError(

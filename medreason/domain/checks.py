@@ -30,10 +30,7 @@ class Checks:
         kind = "a whole number" if whole else "a number"
         remedy = f"give {kind} from {minimum:g} to {maximum:g}"
         in_range = (
-            kind_ok
-            and isinstance(value, (int, float))
-            and math.isfinite(value)
-            and minimum <= value <= maximum
+            kind_ok and isinstance(value, (int, float)) and math.isfinite(value) and minimum <= value <= maximum
         )
         return self.require(in_range, field, value, remedy)
 
@@ -44,9 +41,7 @@ class Checks:
         if not empty_ok and not value.strip():
             return self.require(False, field, value, "must not be empty")
         if len(value) > longest:
-            return self.require(
-                False, field, value, f"has {len(value):,} characters; shorten it to {longest:,}"
-            )
+            return self.require(False, field, value, f"has {len(value):,} characters; shorten it to {longest:,}")
         storable = "\x00" not in value and not any("\ud800" <= c <= "\udfff" for c in value)
         return self.require(storable, field, value, "holds characters that cannot be stored")
 

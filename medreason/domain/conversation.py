@@ -30,7 +30,7 @@ class Turn:
 
     def __post_init__(self) -> None:
         checks = Checks()
-        checks.text("question", self.question, LONGEST_QUESTION)
+        checks.text("Question", self.question, LONGEST_QUESTION)
         checks.done()
 
     def answer(self, arm: Arm) -> Answer:
@@ -53,8 +53,8 @@ class Conversation:
 
     def __post_init__(self) -> None:
         checks = Checks()
-        checks.text("question", self.question, LONGEST_QUESTION)
-        checks.text("system prompt", self.system_prompt, LONGEST_QUESTION, empty_ok=True)
+        checks.text("Question", self.question, LONGEST_QUESTION)
+        checks.text("System prompt", self.system_prompt, LONGEST_QUESTION, empty_ok=True)
         checks.done()
 
     def messages(self, arm: Arm) -> list[Message]:

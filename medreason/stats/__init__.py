@@ -1,0 +1,1 @@
+"""Numbers from ratings: plain values in, numbers out. Knows of no database and no page."""

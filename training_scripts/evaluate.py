@@ -1,0 +1,197 @@
+"""Puts every case of a deck to both arms and writes down what they say, one JSON line an arm and case.
+
+Prints the lengths of thinking and answer in tokens, and how often each arm thought in a closed trace and then
+answered. Judges nothing else: whether an answer is right is for raters.
+"""
+
+import argparse
+import json
+import sys
+from collections.abc import Iterator
+from dataclasses import asdict
+from pathlib import Path
+from typing import NoReturn
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from medreason.data.cases import load_cases
+from medreason.domain.answers import Answer, Finish
+from medreason.domain.arms import ARMS, Arm
+from medreason.domain.case import Case
+from medreason.domain.conversation import Conversation
+from medreason.domain.events import Draft
+from medreason.domain.provenance import Provenance
+from medreason.domain.sampling import Sampling
+from medreason.engine.protocol import Engine
+from medreason.errors import MedReasonError
+from medreason.folder import DataFolder
+
+Answers = dict[Arm, Answer]
+
+
+class Parser(argparse.ArgumentParser):
+    """Says what is wrong in one sentence, without the usage dump."""
+
+    def error(self, message: str) -> NoReturn:
+        print(f"{message[0].upper()}{message[1:]}. See --help.", file=sys.stderr)
+        sys.exit(2)
+
+
+def read_arguments(arguments: list[str]) -> argparse.Namespace:
+    usual = Sampling()
+    parser = Parser(prog="evaluate.py", description=__doc__)
+    parser.add_argument("--cases", type=Path, required=True, help="case deck, .jsonl or .csv")
+    parser.add_argument("--base-model", default="auto", help="auto, embedded, a hub id or a folder")
+    parser.add_argument("--revision", default="", help="hub revision of the base model")
+    parser.add_argument("--quantization", default="auto", choices=("auto", "none", "nf4"))
+    parser.add_argument("--adapter", type=Path, help="adapter folder; without one the baseline answers alone")
+    parser.add_argument("--engine", default="local", choices=("local",), help="what holds the weights")
+    parser.add_argument("--seed", type=int, default=usual.seed, help="the same for both arms")
+    parser.add_argument(
+        "--max-new-tokens",
+        type=int,
+        default=usual.max_new_tokens,
+        help="budget of an answer, thinking included; the same for both arms (default %(default)s)",
+    )
+    parser.add_argument("--greedy", action="store_true", help="always the likeliest token, no sampling")
+    parser.add_argument("--limit", type=int, default=0, help="only the first so many cases; 0 means all")
+    parser.add_argument("--out", type=Path, required=True, help="JSONL file to write; must not exist yet")
+    parser.add_argument("--data-dir", type=Path, default=Path("medreason-data"), help="default %(default)s")
+    return parser.parse_args(arguments)
+
+
+def evaluate(engine: Engine, cases: tuple[Case, ...], sampling: Sampling, out: Path) -> list[tuple[Case, Answers]]:
+    """Ask case after case. Each answer is on disk before the next case is asked."""
+    said: list[tuple[Case, Answers]] = []
+    with open(out, "x", encoding="utf-8") as file:
+        for number, case in enumerate(cases, start=1):
+            answers = ask(engine, case, sampling)
+            said.append((case, answers))
+            for arm, answer in answers.items():
+                proof = Provenance(engine.provenance, arm, sampling)
+                file.write(json.dumps(row(case, arm, answer, proof), ensure_ascii=False) + "\n")
+            file.flush()
+            ends = ", ".join(f"{arm.label} {answer.finish}" for arm, answer in answers.items())
+            print(f"{number} of {len(cases)}: {case.case_id} ({ends})", file=sys.stderr, flush=True)
+    return said
+
+
+def ask(engine: Engine, case: Case, sampling: Sampling) -> Answers:
+    drafts = {arm: Draft(arm) for arm in engine.state.arms}
+    for event in engine.ask_pair(Conversation(case.text), sampling, lambda: False):
+        drafts[event.arm].take(event)
+    return {arm: draft.answer() for arm, draft in drafts.items()}
+
+
+def row(case: Case, arm: Arm, answer: Answer, proof: Provenance) -> dict[str, object]:
+    return {
+        "case_id": case.case_id,
+        "specialty": case.specialty,
+        "question": case.text,
+        "arm": str(arm),
+        "thinking": answer.thinking,
+        "answer": answer.text,
+        "thought": answer.thought,
+        "closed": answer.closed,
+        "finish": str(answer.finish),
+        "fault": answer.fault,
+        "counts": asdict(answer.counts),
+        "timings": asdict(answer.timings),
+        "provenance": proof.as_dict(),
+    }
+
+
+def thought_then_answered(answer: Answer) -> bool:
+    """A trace was opened, holds something, was closed, and an answer followed."""
+    return bool(answer.closed and answer.thinking.strip() and answer.text.strip())
+
+
+def lengths_table(said: list[tuple[Case, Answers]]) -> Iterator[str]:
+    """Tokens of thinking and answer, a line a case and one for the average. A case that failed on either
+    arm is left out of the average, for both arms."""
+    arms = list(said[0][1])
+    columns = [f"{part} {arm.label.lower()}" for part in ("thinking", "answer") for arm in arms]
+    if len(arms) == 2:
+        columns[2:2] = ["difference"]
+        columns.append("difference")
+    width = max(len("average"), *(len(case.case_id) for case, _ in said))
+    yield "  ".join(["tokens".ljust(width), *columns])
+
+    def line(name: str, values: list[float], style: str) -> str:
+        cells = [format(value, style).rjust(len(head)) for value, head in zip(values, columns, strict=True)]
+        return "  ".join([name.ljust(width), *cells])
+
+    whole = []
+    for case, answers in said:
+        if any(answer.finish is Finish.FAILED for answer in answers.values()):
+            yield f"{case.case_id.ljust(width)}  failed"
+            continue
+        thinking = [answers[arm].counts.thinking_tokens for arm in arms]
+        answer = [answers[arm].counts.answer_tokens for arm in arms]
+        values = [float(value) for part in (thinking, answer) for value in with_difference(part)]
+        whole.append(values)
+        yield line(case.case_id, values, ".0f")
+    if whole:
+        yield line("average", [sum(column) / len(whole) for column in zip(*whole, strict=True)], ".1f")
+        yield f"average over {len(whole)} of {len(said)} cases; difference is fine-tuned minus baseline"
+
+
+def with_difference(pair: list[int]) -> list[int]:
+    return [*pair, pair[1] - pair[0]] if len(pair) == 2 else pair
+
+
+def summary(said: list[tuple[Case, Answers]]) -> Iterator[str]:
+    yield from lengths_table(said)
+    counted = []
+    for arm in said[0][1]:
+        done = sum(thought_then_answered(answers[arm]) for _, answers in said)
+        counted.append(f"{arm.label.lower()} {done} of {len(said)}")
+    yield f"opens and closes a thinking trace and then answers: {', '.join(counted)}"
+    for end in (Finish.LENGTH, Finish.FAILED):
+        ended = [
+            f"{arm.label.lower()} {sum(answers[arm].finish is end for _, answers in said)}" for arm in said[0][1]
+        ]
+        word = "cut off at the token budget" if end is Finish.LENGTH else "failed"
+        yield f"{word}: {', '.join(ended)}"
+
+
+def main(arguments: list[str]) -> int:
+    given = read_arguments(arguments)
+    try:
+        sampling = Sampling(
+            seed=given.seed,
+            max_new_tokens=given.max_new_tokens,
+            temperature=0 if given.greedy else Sampling().temperature,
+        )
+        if given.limit < 0:
+            raise MedReasonError(f"--limit is {given.limit}: give 0 for all cases, or how many.")
+        cases = load_cases(given.cases)[: given.limit or None]
+        if given.out.exists():
+            raise MedReasonError(f"{given.out} exists already. Give another --out, or remove it.")
+        if not given.out.parent.is_dir():
+            raise MedReasonError(f"The folder of --out, {given.out.parent}, does not exist. Make it first.")
+        folder = DataFolder(given.data_dir.expanduser().resolve())
+        folder.prepare()
+        from medreason.engine.local import LocalEngine
+
+        engine = LocalEngine(given.base_model, given.revision, given.quantization, folder, given.adapter)
+        engine.load()
+        if given.adapter is not None and engine.state.arms != ARMS:
+            raise MedReasonError(engine.state.message)
+        said = evaluate(engine, cases, sampling, given.out)
+    except MedReasonError as fault:
+        print(fault, file=sys.stderr)
+        return 2
+    except OSError as fault:
+        print(f"{given.out} cannot be written ({fault.strerror or fault}).", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print(f"Stopped. The cases answered so far are in {given.out}.", file=sys.stderr)
+        return 130
+    for text in summary(said):
+        print(text)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
