@@ -5,6 +5,7 @@ adapter is there; 1: the run failed; 2: bad input, nothing was changed; 143: sto
 """
 
 import argparse
+import ctypes
 import errno
 import os
 import shutil
@@ -268,14 +269,28 @@ def make_folders(output: Path) -> list[Path]:
 
 
 def use_cores() -> None:
-    """All cores this process may run on, unless OMP_NUM_THREADS says otherwise; no hub, no telemetry."""
+    """All cores this process may run on, unless OMP_NUM_THREADS says otherwise; no telemetry."""
     os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    keep_memory()
     if "OMP_NUM_THREADS" not in os.environ:
         import torch
 
         affinity = getattr(os, "sched_getaffinity", None)
         torch.set_num_threads(len(affinity(0)) if affinity else os.cpu_count() or 1)
+
+
+def keep_memory() -> None:
+    """Let glibc keep what is freed for the next step. By default it gives large blocks back to the system and
+    fetches them anew each step, which cost up to a third of the time of a step on a CPU."""
+    trim_threshold, top_pad, mmap_max = -1, -2, -4
+    try:
+        mallopt = ctypes.CDLL("libc.so.6").mallopt
+        mallopt(mmap_max, 0)
+        mallopt(trim_threshold, -1)
+        mallopt(top_pad, 64 * 1024**2)
+    except (OSError, AttributeError):
+        pass  # another C library: slower, and no less right
 
 
 def on_gpu() -> bool:

@@ -94,8 +94,8 @@ class LocalEngine:
             except SelfTestFailed:
                 raise
             except MedReasonError as fault:
-                log.warning("The adapter was not loaded: %s", fault)
-                message = f"{fault} Until then the baseline answers alone."
+                log.info("The adapter was not loaded: %s", fault)
+                message = f"{fault} The baseline answers alone."
                 self._describe(self._test.base_sentence)
         self._ready(message)
 

@@ -9,17 +9,14 @@ import json
 from dataclasses import dataclass
 
 from sqlalchemy import ColumnElement, Connection, insert, select
-from sqlalchemy.exc import IntegrityError
 
 import medreason
 from medreason.domain.arms import Side
 from medreason.domain.instrument import Axis
 from medreason.domain.rating import Rating, Score
-from medreason.errors import Busy, NotFound
+from medreason.errors import NotFound
 from medreason.storage.database import Database, utc_now
-from medreason.storage.tables import pairs, presentations, ratings, scores
-
-ATTEMPTS = 5
+from medreason.storage.tables import pairs, presentations, raters, ratings, scores
 
 
 @dataclass(frozen=True)
@@ -54,13 +51,11 @@ class Ratings:
 
     def append(self, pair_id: int, rater_id: int, rating: Rating) -> SavedRating:
         """Store a rating; when this returns, it is on the disk."""
-        for _ in range(ATTEMPTS):
-            try:
-                with self.database.write() as connection:
-                    return _append(connection, pair_id, rater_id, rating)
-            except IntegrityError as fault:  # PostgreSQL: another session took this revision number
-                refused = fault
-        raise Busy("Not saved, others are saving the same rating. Try again in a moment.") from refused
+        with self.database.write() as connection:
+            # PostgreSQL: one submission of a rater at a time, so that revisions are numbered in turn.
+            # SQLite knows no row locks and needs none, since it has one writer.
+            connection.execute(select(raters.c.id).where(raters.c.id == rater_id).with_for_update())
+            return _append(connection, pair_id, rater_id, rating)
 
     def latest(self, pair_id: int, rater_id: int) -> StoredRating | None:
         """The revision that stands."""

@@ -42,7 +42,7 @@ def label(side: Side, axis: Axis) -> str:
 def choice(waiting: Waiting) -> tuple[str, int]:
     """One line of the list."""
     words = " ".join(waiting.question.split())
-    short = words if len(words) <= 90 else words[:89].rstrip() + "…"
+    short = words if len(words) <= 70 else words[:69].rstrip() + "…"
     name = f"{waiting.case_id} · " if waiting.case_id else ""
     return f"{name}{short} · {waiting.created_at[:10]} {waiting.created_at[11:16]} UTC", waiting.pair_id
 
@@ -87,8 +87,8 @@ def ending(answer: Answer) -> str:
     """A line below the answer where it did not end by itself."""
     if answer.finish is not Finish.LENGTH:
         return ""
-    part = "inside its thinking, so there is no answer" if answer.thought and not answer.closed else "here"
-    return f'<div class="mr-note">The token budget ended it {part}.</div>'
+    where = "inside its thinking" if answer.thought and not answer.closed else "inside its answer"
+    return f'<div class="mr-note">Cut off at the longest allowed length, {where}.</div>'
 
 
 def filled(rating: Rating | None) -> list[str | None]:
