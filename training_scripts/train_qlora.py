@@ -12,6 +12,7 @@ import shutil
 import signal
 import sys
 import traceback
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -272,6 +273,8 @@ def use_cores() -> None:
     """All cores this process may run on, unless OMP_NUM_THREADS says otherwise; no telemetry."""
     os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    # What the libraries say to each other of their next versions would bury the run's own log.
+    warnings.simplefilter("ignore", FutureWarning)
     keep_memory()
     if "OMP_NUM_THREADS" not in os.environ:
         import torch

@@ -67,7 +67,7 @@ class TrainingConfig:
     max_length: int = setting(
         512,
         "Longest row in tokens",
-        "Longer rows lose their end. The page says how many would.",
+        "Longer rows lose their end; the run's log says how many do.",
         group="Data",
         minimum=32,
         maximum=32768,

@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import lru_cache
 from pathlib import Path
 
 from medreason.data.rows import load_rows
@@ -35,6 +36,17 @@ CONFIG_FILE = "config.yaml"
 LOCK_FILE = ".training.lock"
 DISK_NEEDED_BYTES = 600 * 1024**2
 STARTING_S = 30.0
+OF_A_STEP = (
+    "base_model",
+    "quantization",
+    "data",
+    "max_length",
+    "batch_size",
+    "accumulation",
+    "lora_rank",
+    "target_modules",
+    "gradient_checkpointing",
+)
 
 
 @dataclass(frozen=True)
@@ -60,7 +72,7 @@ class Training:
 
     def plan(self, config: TrainingConfig) -> Plan:
         """What `config` would do with its data; raises `MedReasonError` where the data cannot be used."""
-        in_file = len(load_rows(data_path(config)))
+        in_file = _row_count(data_path(config))
         rows = min(config.max_rows or in_file, in_file)
         held_out = held_out_count(rows, config.eval_fraction)
         steps = step_count(config, rows - held_out)
@@ -226,14 +238,26 @@ def data_path(config: TrainingConfig) -> Path:
     return CURRICULUM if config.data == "curriculum" else Path(config.data).expanduser()
 
 
+def _row_count(path: Path) -> int:
+    """Rows of a data file. Read again only when the file has changed: a form asks with every key."""
+    try:
+        found = path.stat()
+    except OSError:
+        return len(load_rows(path))
+    return _counted(path, found.st_mtime_ns, found.st_size)
+
+
+@lru_cache(maxsize=8)
+def _counted(path: Path, mtime_ns: int, size: int) -> int:
+    return len(load_rows(path))
+
+
 def _measured(manifest: dict, config: TrainingConfig, steps: int) -> float | None:
     """Seconds that `steps` steps of `config` would take, going by an earlier run with the same settings of a
     step; None where it had others."""
     try:
         earlier = manifest["config"]
-        same = ("base_model", "quantization", "data", "max_length", "batch_size", "accumulation")
-        same += ("lora_rank", "target_modules", "gradient_checkpointing")
-        if any(earlier[name] != getattr(config, name) for name in same) or manifest["steps"] < 3:
+        if any(earlier[name] != getattr(config, name) for name in OF_A_STEP) or manifest["steps"] < 3:
             return None
         seconds = (
             manifest["duration_s"] - manifest["training_s"] + manifest["training_s"] / manifest["steps"] * steps

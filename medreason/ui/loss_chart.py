@@ -1,7 +1,7 @@
 """The loss curve as inline SVG in the text's colour, with a text alternative. Pure; holds numbers only."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from medreason.domain.training import LossPoint
 
@@ -9,6 +9,8 @@ WIDTH, HEIGHT = 720, 260
 LEFT, RIGHT, TOP, BOTTOM = 48, 120, 16, 44
 SMOOTH_OVER = 10
 MOST_POINTS = 600
+
+Place = Callable[[float], float]
 
 
 def loss_chart(points: Sequence[LossPoint], total_steps: int) -> str:
@@ -48,9 +50,8 @@ def alternative(train: Sequence[LossPoint], held_out: Sequence[LossPoint]) -> st
     """The chart in words."""
     said = []
     if train:
-        said.append(
-            f"Training loss {train[0].loss:.2f} at step {train[0].step}, {train[-1].loss:.2f} at step {train[-1].step}."
-        )
+        one, other = train[0], train[-1]
+        said.append(f"Training loss {one.loss:.2f} at step {one.step}, {other.loss:.2f} at step {other.step}.")
     if held_out:
         first, last = held_out[0], held_out[-1]
         said.append(f"Loss on held-out rows {first.loss:.2f} at step {first.step}")
@@ -67,7 +68,7 @@ def _scale(losses: Sequence[float]) -> tuple[float, float, float]:
     return math.floor(low / gap) * gap, math.ceil(max(high, low + gap / 2) / gap) * gap, gap
 
 
-def _axes(x, y, low: float, high: float, gap: float, last_step: int) -> str:  # type: ignore[no-untyped-def]
+def _axes(x: Place, y: Place, low: float, high: float, gap: float, last_step: int) -> str:
     drawn = []
     decimals = max(0, -math.floor(math.log10(gap) + 1e-9))
     for index in range(round((high - low) / gap) + 1):
@@ -101,11 +102,11 @@ def _means(train: Sequence[LossPoint]) -> list[LossPoint]:
     return means[SMOOTH_OVER // 2 :]
 
 
-def _path(points: Sequence[LossPoint], x, y) -> str:  # type: ignore[no-untyped-def]
+def _path(points: Sequence[LossPoint], x: Place, y: Place) -> str:
     return " ".join(f"{x(point.step):.1f},{y(point.loss):.1f}" for point in points)
 
 
-def _labels(calm: Sequence[LossPoint], held_out: Sequence[LossPoint], x, y) -> str:  # type: ignore[no-untyped-def]
+def _labels(calm: Sequence[LossPoint], held_out: Sequence[LossPoint], x: Place, y: Place) -> str:
     """A name beside the end of each line, kept apart where the ends lie close together."""
     ends: list[tuple[float, float, str, str]] = []
     if calm:

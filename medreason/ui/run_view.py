@@ -61,7 +61,7 @@ def plan_line(plan: Plan) -> str:
 
 
 def run_card(run: RunStatus | None) -> str:
-    """State, progress, sentence and loss curve of one run; HTML on one line, as Markdown would parse blank ones."""
+    """State, progress, sentence and loss curve of one run. One line of HTML: Markdown would parse several."""
     if run is None:
         return NO_RUNS
     name, words = html.escape(run.name), WORDS[run.state]
