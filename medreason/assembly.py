@@ -5,6 +5,8 @@ from pathlib import Path
 from medreason import demo
 from medreason.data.cases import load_cases
 from medreason.engine.protocol import Engine
+from medreason.models.adapters import read_adapter
+from medreason.models.base import resolve_base
 from medreason.services.comparing import Comparing
 from medreason.services.people import PeopleService
 from medreason.services.rating import RatingService
@@ -34,29 +36,31 @@ def find_adapters(settings: AppSettings, training: Training) -> list[AdapterChoi
 
 
 def assemble(settings: AppSettings) -> Services:
-    """All services on one data folder. Loads no model; `services.serving.start_loading()` does."""
+    """All services on one data folder. Loads no model; `services.serving.start_loading()` does. Raises
+    `MedReasonError` for a base model or adapter that is not there, before anything heavy is loaded."""
     folder = settings.folder
     database = Database.open(folder.database)
     pairs, people = Pairs(database), People(database)
     training = Training(folder)
 
-    def make_engine() -> Engine:
-        from medreason.engine.local import LocalEngine  # loads torch: only in the loading thread
-
-        first = next((one for one in adapters() if one.key == first_adapter), None)
-        return LocalEngine(
-            settings.base_model,
-            settings.revision,
-            settings.quantization,
-            folder,
-            first.path if first else None,
-        )
+    if settings.adapter:
+        read_adapter(Path(settings.adapter).expanduser())
+    if settings.base_model not in ("auto", "embedded"):
+        resolve_base(settings.base_model, settings.revision, folder, "none")
 
     def adapters() -> list[AdapterChoice]:
         return find_adapters(settings, training)
 
-    first_adapter = GIVEN_KEY if settings.adapter else DEMO_KEY
-    serving = Serving(make_engine, adapters, first_adapter)
+    def make_engine() -> tuple[Engine, str]:
+        from medreason.engine.local import LocalEngine  # loads torch: only in the loading thread
+
+        source = resolve_base(settings.base_model, settings.revision, folder, settings.quantization)
+        key = GIVEN_KEY if settings.adapter else DEMO_KEY if source.embedded else ""
+        first = next((one.path for one in adapters() if one.key == key), None)
+        given = (settings.base_model, settings.revision, settings.quantization, folder)
+        return LocalEngine(*given, first), key
+
+    serving = Serving(make_engine, adapters)
     return Services(
         people=PeopleService(people),
         serving=serving,

@@ -2,6 +2,7 @@
 
 import json
 import struct
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -51,7 +52,10 @@ def make_adapter(base: Path, folder: Path, strength: float = 0.05, seed: int = 3
     torch.manual_seed(seed)
     model = AutoModelForCausalLM.from_pretrained(base, dtype=torch.float32)
     settings = {"r": 4, "lora_alpha": 8, "target_modules": ["q_proj", "v_proj"], "task_type": "CAUSAL_LM"}
-    worn = get_peft_model(model, LoraConfig(**{**settings, **lora}))
+    with warnings.catch_warnings():
+        # peft 0.21 still reads an attribute that transformers 5.2x has renamed
+        warnings.filterwarnings("ignore", "`is_gradient_checkpointing`", FutureWarning)
+        worn = get_peft_model(model, LoraConfig(**{**settings, **lora}))
     for name, weight in worn.named_parameters():
         if "lora_B" in name:
             torch.nn.init.normal_(weight, std=strength) if strength else torch.nn.init.zeros_(weight)

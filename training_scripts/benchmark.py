@@ -61,6 +61,7 @@ def measure_decode(given: argparse.Namespace) -> list[dict[str, object]]:
     folder = DataFolder(given.data_dir.expanduser().resolve())
     folder.prepare()
     from medreason.engine.few_rows import quicken
+    from medreason.engine.local import provenance_of
     from medreason.engine.masked_lora import WornAdapter, linear_shapes
     from medreason.engine.pair import Pair
     from medreason.models.adapters import check_fits, read_adapter
@@ -71,11 +72,12 @@ def measure_decode(given: argparse.Namespace) -> list[dict[str, object]]:
     check_fits(info, base.name, base.sha256, linear_shapes(base.model))
     quicken(base.model)
     worn = WornAdapter(base.model, info)
+    provenance = provenance_of(base, info, "not run")
 
     def seconds(*calls: tuple[Arm, ...]) -> float:
         began = time.monotonic()
         for arms in calls:
-            pair = Pair(base, worn, frozenset(), arms)
+            pair = Pair(base, worn, frozenset(), arms, provenance)
             for event in pair.answer(Conversation(QUESTION), sampling, lambda: False):
                 if isinstance(event, Failed):
                     raise MedReasonError(event.reason)

@@ -25,6 +25,7 @@ from medreason.domain.sampling import Sampling
 from medreason.engine.protocol import Engine
 from medreason.errors import MedReasonError
 from medreason.folder import DataFolder
+from medreason.models.adapters import read_adapter
 
 Answers = dict[Arm, Answer]
 
@@ -170,6 +171,8 @@ def main(arguments: list[str]) -> int:
             raise MedReasonError(f"{given.out} exists already. Give another --out, or remove it.")
         if not given.out.parent.is_dir():
             raise MedReasonError(f"The folder of --out, {given.out.parent}, does not exist. Make it first.")
+        if given.adapter is not None:
+            read_adapter(given.adapter)  # refused before anything is loaded
         folder = DataFolder(given.data_dir.expanduser().resolve())
         folder.prepare()
         from medreason.engine.local import LocalEngine

@@ -26,7 +26,7 @@ from medreason.engine.protocol import EngineState, Phase
 from medreason.engine.self_test import SelfTest, SelfTestFailed
 from medreason.errors import MedReasonError, NotReady
 from medreason.folder import DataFolder
-from medreason.models.adapters import check_fits, read_adapter
+from medreason.models.adapters import AdapterInfo, check_fits, read_adapter
 from medreason.models.base import LoadedBase, load_base, resolve_base
 from medreason.text.template import template_sha256
 
@@ -149,7 +149,7 @@ class LocalEngine:
             log.exception("The adapter in use before could not be put back")
             self._drop(EngineState(Phase.FAILED, f"{plain(fault)} Restart the app."))
 
-    def _read(self, adapter: Path):
+    def _read(self, adapter: Path) -> AdapterInfo:
         assert self._base is not None
         info = read_adapter(adapter)
         check_fits(info, self._base.name, self._base.sha256, self._shapes)
@@ -173,21 +173,8 @@ class LocalEngine:
             self._worn = None
 
     def _describe(self, self_test: str) -> None:
-        base = self._base
-        assert base is not None
-        info = self._worn.info if self._worn else None
-        self._provenance = ModelProvenance(
-            base_model=base.name,
-            base_revision=base.revision,
-            base_sha256=base.sha256,
-            adapter=info.name if info else "",
-            adapter_sha256=info.sha256 if info else "",
-            precision=base.precision,
-            template_sha256=template_sha256(base.tokenizer),
-            engine="local",
-            self_test=self_test,
-            versions=_versions(),
-        )
+        assert self._base is not None
+        self._provenance = provenance_of(self._base, self._worn.info if self._worn else None, self_test)
 
     def ask_pair(
         self, conversation: Conversation, sampling: Sampling, cancelled: Callable[[], bool]
@@ -214,6 +201,21 @@ class LocalEngine:
 
 def _never_begun(arm: Arm) -> Event:
     return Finished(arm, Finish.CANCELLED, Counts(), Timings(), thought=False, closed=False)
+
+
+def provenance_of(base: LoadedBase, adapter: AdapterInfo | None, self_test: str) -> ModelProvenance:
+    return ModelProvenance(
+        base_model=base.name,
+        base_revision=base.revision,
+        base_sha256=base.sha256,
+        adapter=adapter.name if adapter else "",
+        adapter_sha256=adapter.sha256 if adapter else "",
+        precision=base.precision,
+        template_sha256=template_sha256(base.tokenizer),
+        engine="local",
+        self_test=self_test,
+        versions=_versions(),
+    )
 
 
 def _versions() -> dict[str, str]:

@@ -101,7 +101,8 @@ def plain(fault: BaseException) -> str:
     """A sentence for a fault during loading or answering; the log has the rest."""
     if isinstance(fault, MedReasonError):
         return str(fault)
-    if isinstance(fault, torch.cuda.OutOfMemoryError | MemoryError):
+    # On the CPU torch says it as a plain RuntimeError.
+    if isinstance(fault, torch.cuda.OutOfMemoryError | MemoryError) or "allocate memory" in str(fault):
         return "The memory did not suffice. Ask for a shorter answer, or end what else uses the memory."
     return "The model stopped because of an unexpected fault; the log says more. Ask again."
 

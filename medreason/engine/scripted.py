@@ -7,6 +7,7 @@ what is proven with it holds for the others.
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from hashlib import sha256
 from pathlib import Path
 
 from medreason.domain.answers import Counts, Finish, Timings
@@ -72,7 +73,8 @@ class ScriptedEngine:
 
     def switch_adapter(self, adapter: Path | None) -> None:
         name = adapter.name if adapter else ""
-        self._provenance = replace(self._provenance, adapter=name)
+        digest = sha256(name.encode()).hexdigest() if name else ""
+        self._provenance = replace(self._provenance, adapter=name, adapter_sha256=digest)
         arms = ARMS if adapter else (Arm.BASELINE,)
         self._state = replace(self._state, arms=arms)
 

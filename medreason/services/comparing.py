@@ -31,6 +31,8 @@ SAVE_EVERY_S = 2.0
 UNREAD_FOR_S = 15.0
 RUNNING_A_USER = 3
 
+NO_ADAPTER = "No fine-tuned model is loaded. Choose one above, or make one in Train."
+
 
 @dataclass(frozen=True)
 class SideView:
@@ -153,6 +155,7 @@ class Comparing:
         if turns:
             # One conversation keeps its sides, or its second turn would give them away.
             blind, sides = stored_view(turns[0]).blinded, turns[0].sides
+            _require_same_adapter(turns[-1], engine.provenance.adapter_sha256)
         else:
             sides = draw() if blind else Sides(left=Arm.BASELINE)
         earlier = self._pairs.earlier(conversation_id) if conversation_id is not None else ()
@@ -204,6 +207,9 @@ class Comparing:
         saved_at = time.monotonic()
         stream = None
         try:
+            for arm in ARMS:
+                if arm not in self._serving.state.arms:
+                    live.take(Failed(arm, NO_ADAPTER))
             self._save(live, proofs)
             stream = self._serving.engine().ask_pair(conversation, sampling, live.cancelled)
             for event in stream:
@@ -269,6 +275,15 @@ class Comparing:
         """The turns of the user's newest conversation, or none."""
         recent = self._pairs.recent(user.id, limit=1)
         return self.conversation(user, recent[0].conversation_id) if recent else []
+
+
+def _require_same_adapter(last: Pair, adapter_sha256: str) -> None:
+    """One conversation is with one fine-tuned model, or its second turn would rest on another's first."""
+    stored = last.answers.get(Arm.FINETUNED)
+    if stored is not None and stored.provenance.model.adapter_sha256 != adapter_sha256:
+        raise MedReasonError(
+            "The fine-tuned model was changed after this conversation began. Press New conversation, then ask."
+        )
 
 
 def stored_view(pair: Pair) -> PairView:

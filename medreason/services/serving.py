@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from medreason.domain.arms import Arm
 from medreason.domain.provenance import ModelProvenance
 from medreason.domain.user import Action, User
 from medreason.engine.protocol import Engine, EngineState, Phase
@@ -32,16 +33,16 @@ class Serving:
 
     def __init__(
         self,
-        make_engine: Callable[[], Engine],
+        make_engine: Callable[[], tuple[Engine, str]],
         find_adapters: Callable[[], list[AdapterChoice]],
-        first_adapter: str = "",
     ):
+        """`make_engine` gives the engine, not loaded yet, and the key of the adapter it begins with."""
         self._make_engine = make_engine
         self._find_adapters = find_adapters
         self._engine: Engine | None = None
         self._failure = ""
         self._switching = threading.Lock()
-        self._adapter = first_adapter
+        self._adapter = ""
         self._thread: threading.Thread | None = None
 
     def start_loading(self) -> None:
@@ -51,7 +52,7 @@ class Serving:
 
     def _load(self) -> None:
         try:
-            self._engine = self._make_engine()
+            self._engine, self._adapter = self._make_engine()
             self._engine.load()
         except MedReasonError as fault:
             self._failure = str(fault)
@@ -85,14 +86,14 @@ class Serving:
     @property
     def adapter(self) -> str:
         """Key of the adapter in use, or empty where the baseline stands alone."""
-        return self._adapter
+        return self._adapter if Arm.FINETUNED in self.state.arms else ""
 
     def adapters(self) -> list[AdapterChoice]:
         """Every adapter on disk, read anew, so that a finished run shows without a restart."""
         return self._find_adapters()
 
     def adapter_label(self) -> str:
-        return next((one.label for one in self.adapters() if one.key == self._adapter), "")
+        return next((one.label for one in self.adapters() if one.key == self.adapter), "")
 
     def switch(self, user: User, key: str) -> None:
         """Compare another adapter; waits for running answers. A refused adapter leaves the old one in use.
@@ -105,7 +106,7 @@ class Serving:
         if chosen is None:
             raise NotFound("That adapter is no longer there. Choose another from the list.")
         with self._switching:
-            if key == self._adapter:
+            if key == self.adapter:
                 return
             self.engine().switch_adapter(chosen.path)
             self._adapter = key

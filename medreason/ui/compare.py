@@ -35,6 +35,8 @@ class CompareTab:
     pair_id: gr.State
     adapter: gr.Dropdown
     refresh_adapters: Callable[..., Any]
+    use_run: Callable[..., Any]
+    use_run_outputs: list[Any]
     restore: Callable[..., Any]
     restore_outputs: list[Any]
 
@@ -46,7 +48,7 @@ def build(services: Services, ask: Asking) -> CompareTab:
 
     conversation_id = gr.State(None)
     pair_id = gr.State(None)
-    model = gr.Markdown(render.model_state(services.serving.state, ""), sanitize_html=False)
+    model = gr.Markdown(render.model_state(services.serving.state), sanitize_html=False)
     with gr.Row(elem_classes="mr-pick"):
         case = gr.Dropdown([(OWN_CASE, "")] + choices, value=first.case_id if first else "", label="Case", scale=3)
         adapter = gr.Dropdown([], label="Fine-tuned model: ready-made, or from a run in Train", scale=2)
@@ -88,7 +90,8 @@ def build(services: Services, ask: Asking) -> CompareTab:
     with gr.Row(elem_classes="mr-actions"):
         rate = gr.Button("Rate this pair", interactive=False, scale=0, min_width=190)
     with gr.Accordion("Sampling, the same for both models", open=False):
-        fields = _sampling_fields(services)
+        fields = _sampling_fields()
+        longest = fields[SHOWN_SAMPLING.index("max_new_tokens")]
 
     panes = [heads[s] for s in SIDES] + [chats[s] for s in SIDES] + [unders[s] for s in SIDES]
     outputs = [conversation_id, pair_id, question, send, stop, rate, fresh, status, *panes]
@@ -97,7 +100,7 @@ def build(services: Services, ask: Asking) -> CompareTab:
         if arm is None or services.serving.state.phase is not Phase.READY:
             return ""
         loaded = services.serving.provenance
-        name = loaded.base_model.rsplit("/", 1)[-1]
+        name = render.model_name(loaded)
         if arm is Arm.BASELINE:
             return f"{name} · {loaded.precision}"
         return f"{name} + {services.serving.adapter_label()}"
@@ -189,32 +192,45 @@ def build(services: Services, ask: Asking) -> CompareTab:
         found = [(one.label, one.key) for one in services.serving.adapters()]
         return gr.Dropdown(found, value=services.serving.adapter or None, interactive=bool(found))
 
-    @shown
-    async def use_adapter(key: str, request: gr.Request) -> list[Any]:
+    async def switch_to(key: str, request: gr.Request) -> list[Any]:
         user = ask.user(request)
-        if not key or key == services.serving.adapter:
-            return [gr.skip(), gr.skip(), gr.skip()]
         try:
             await asyncio.to_thread(services.serving.switch, user, key)
         except MedReasonError as fault:
-            return [render.fault(str(fault)), adapter_field(), gr.skip()]
-        said = f"Comparing with {services.serving.adapter_label()}. Start a new conversation to ask it."
-        return [render.status(said), gr.skip(), gr.skip()]
+            return [render.fault(str(fault)), adapter_field(), model_now()]
+        said = f"Comparing with {services.serving.adapter_label()}. Press New conversation, then ask."
+        return [render.status(said), adapter_field(), model_now()]
+
+    @shown
+    async def use_adapter(key: str, request: gr.Request) -> list[Any]:
+        return await switch_to(key, request) if key else [gr.skip()] * 3
 
     def model_now() -> str:
         state = services.serving.state
-        if state.phase is not Phase.READY:
-            return render.model_state(state, "")
-        return render.model_state(state, _model_line(services))
+        if state.phase is Phase.READY:
+            return render.model_ready(state, services.serving.provenance)
+        return render.model_state(state)
+
+    def budget() -> Any:
+        """A default length that suits the loaded model; what the user typed later stays."""
+        if services.serving.state.phase is not Phase.READY:
+            return gr.skip()
+        embedded = services.serving.provenance.base_model == "embedded"
+        return EMBEDDED_BUDGET if embedded else Sampling().max_new_tokens
 
     @shown
-    def watch_model(busy: int | None, request: gr.Request) -> list[Any]:
+    def watch_model() -> list[Any]:
         """Polled while the model loads; ends its own timer."""
         state = services.serving.state
         loading = state.phase in (Phase.LOADING, Phase.UNLOADED)
         ready = state.phase is Phase.READY
         field = adapter_field() if ready else gr.skip()
-        return [model_now(), gr.Timer(active=loading), gr.Button(interactive=ready), field]
+        return [model_now(), gr.Timer(active=loading), gr.Button(interactive=ready), field, budget()]
+
+    @shown
+    async def use_run(run: str, request: gr.Request) -> list[Any]:
+        """From Train: compare the adapter that this run has made."""
+        return await switch_to(f"run:{run}", request)
 
     @shown
     def restore(request: gr.Request) -> list[Any]:
@@ -226,6 +242,7 @@ def build(services: Services, ask: Asking) -> CompareTab:
             gr.Timer(active=state.phase in (Phase.LOADING, Phase.UNLOADED)),
             adapter_field(),
             gr.Checkbox(interactive=not user.compares_blind_only, value=user.compares_blind_only),
+            budget(),
         ]
         turns = services.comparing.latest(user)
         if not turns:
@@ -240,8 +257,8 @@ def build(services: Services, ask: Asking) -> CompareTab:
     timer = gr.Timer(LOOK_EVERY_S, active=True)
     timer.tick(
         watch_model,
-        [pair_id],
-        [model, timer, send, adapter],
+        None,
+        [model, timer, send, adapter, longest],
         show_progress="hidden",
         api_visibility="private",
     )
@@ -259,15 +276,17 @@ def build(services: Services, ask: Asking) -> CompareTab:
     case.input(pick_case, [case], [question], show_progress="hidden", api_visibility="private")
     fresh.click(start_afresh, [case], outputs, show_progress="hidden", api_visibility="private")
     adapter.input(
-        use_adapter, [adapter], [status, adapter, send], concurrency_limit=None, api_visibility="private"
+        use_adapter, [adapter], [status, adapter, model], concurrency_limit=None, api_visibility="private"
     )
     return CompareTab(
         rate_button=rate,
         pair_id=pair_id,
         adapter=adapter,
         refresh_adapters=adapter_field,
+        use_run=use_run,
+        use_run_outputs=[status, adapter, model],
         restore=restore,
-        restore_outputs=[model, timer, adapter, blind, *outputs],
+        restore_outputs=[model, timer, adapter, blind, longest, *outputs],
     )
 
 
@@ -281,17 +300,12 @@ def _short(text: str, length: int = 72) -> str:
     return flat if len(flat) <= length else flat[: length - 1].rsplit(" ", 1)[0] + "…"
 
 
-def _model_line(services: Services) -> str:
-    loaded = services.serving.provenance
-    return f"Ready: {loaded.base_model} ({loaded.precision}). {loaded.self_test}"
-
-
 SHOWN_SAMPLING = ("temperature", "top_p", "top_k", "seed", "max_new_tokens")
 # Long enough for the embedded model, whose answers end well before it, at about 20 tokens a second.
 EMBEDDED_BUDGET = 512
 
 
-def _sampling_fields(services: Services) -> list[gr.Number]:
+def _sampling_fields() -> list[gr.Number]:
     with gr.Row():
         return [
             gr.Number(one.default, label=one.label, info=one.help, precision=0 if one.kind is int else None)

@@ -22,7 +22,7 @@ def build_page(services: Services) -> gr.Blocks:
     with gr.Blocks(title="MedReason", analytics_enabled=False, delete_cache=(3600, 86400)) as page:
         gr.Markdown(GUIDE, sanitize_html=False)
         with gr.Tabs(selected="compare") as tabs:
-            with gr.Tab("Compare", id="compare"):
+            with gr.Tab("Compare", id="compare") as compare_tab:
                 comparing = compare.build(services, ask)
             with gr.Tab("Rate", id="rate") as rate_tab:
                 rating = rate.build(services, ask)
@@ -38,7 +38,10 @@ def build_page(services: Services) -> gr.Blocks:
         rate_tab.select(rating.refresh, [rating.name, rating.pair], rating.refresh_outputs, **private)
         results_tab.select(table.refresh, None, table.refresh_outputs, **private)
         chosen = training.compare_button.click(lambda: gr.Tabs(selected="compare"), None, [tabs], **private)
-        chosen.then(comparing.refresh_adapters, None, [comparing.adapter], **private)
+        chosen.then(
+            comparing.use_run, [training.run_name], comparing.use_run_outputs, concurrency_limit=None, **private
+        )
+        compare_tab.select(comparing.refresh_adapters, None, [comparing.adapter], **private)
         for tab in (comparing, rating, table, training):
             page.load(tab.restore, None, tab.restore_outputs, **private)
     return page

@@ -4,6 +4,7 @@ import html
 
 from medreason.domain.answers import Answer, Finish
 from medreason.domain.arms import Arm, Side
+from medreason.domain.provenance import ModelProvenance
 from medreason.engine.protocol import EngineState, Phase
 from medreason.services.comparing import PairView, SideView
 
@@ -18,10 +19,27 @@ def fault(text: str) -> str:
     return f'<div class="mr-status mr-fault" role="alert">{html.escape(text)}</div>'
 
 
-def model_state(state: EngineState, model: str) -> str:
-    """One line on the model: a bar while it loads, its name when ready, the reason when it failed."""
-    if state.phase is Phase.READY:
-        return status(model)
+def model_name(model: ModelProvenance) -> str:
+    """The base model in a word; the embedded one has its real name as its revision."""
+    if model.base_model == "embedded":
+        return model.base_revision
+    return model.base_model.rstrip("/").rsplit("/", 1)[-1]
+
+
+def model_ready(state: EngineState, model: ModelProvenance) -> str:
+    """What answers, in one line, with the self-test's finding behind a fold."""
+    if Arm.FINETUNED not in state.arms:
+        return fault(f"{state.message} Only the baseline, {model_name(model)}, can be asked.")
+    return (
+        '<details class="mr-ready"><summary>Ready. Self-test passed: the baseline is the untouched '
+        f"{html.escape(model_name(model))}, and the adapter changes it.</summary>"
+        f'<p class="mr-note">{html.escape(model.self_test)} Computed in {html.escape(model.precision)}.</p>'
+        "</details>"
+    )
+
+
+def model_state(state: EngineState) -> str:
+    """One line on a model that is not ready: a bar while it loads, the reason when it failed."""
     if state.phase is Phase.FAILED:
         return fault(state.message)
     percent = round(state.progress * 100)

@@ -6,6 +6,14 @@ import time
 from playwright.sync_api import Page, expect
 
 ANSWER_WITHIN_MS = 120_000
+ALL_SCORES = {
+    "left: reasoning depth": "2",
+    "left: factual correctness": "3",
+    "left: hallucination control": "4",
+    "right: reasoning depth": "5",
+    "right: factual correctness": "4",
+    "right: hallucination control": "Cannot judge",
+}
 
 
 def open_tab(page: Page, name: str) -> None:

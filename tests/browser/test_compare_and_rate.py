@@ -9,6 +9,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.browser.steps import (
+    ALL_SCORES,
     begin_conversation,
     open_tab,
     said,
@@ -18,15 +19,6 @@ from tests.browser.steps import (
     watch_growing,
 )
 from tests.server import Server
-
-ALL_SCORES = {
-    "left: reasoning depth": "2",
-    "left: factual correctness": "3",
-    "left: hallucination control": "4",
-    "right: reasoning depth": "5",
-    "right: factual correctness": "4",
-    "right: hallucination control": "Cannot judge",
-}
 
 
 def test_the_page_opens_on_compare_with_a_case_filled_in(page: Page) -> None:

@@ -36,7 +36,7 @@ class Stage:
         self.user, self.other = people.add("ann", Role.ADMIN), people.add("bob", Role.ADMIN)
         self.rater = people.add("rae", Role.RATER)
         choice = AdapterChoice("demo", "Demo adapter", folder.root / "demo-adapter")
-        self.serving = Serving(lambda: self.engine, lambda: [choice], "demo")
+        self.serving = Serving(lambda: (self.engine, "demo"), lambda: [choice])
         self.serving.start_loading()
         until(lambda: self.serving.state.phase is Phase.READY)
         self.comparing = Comparing(self.serving, self.pairs)
@@ -202,7 +202,7 @@ def test_an_unknown_adapter_is_refused_and_the_old_one_stays(stage: Stage) -> No
 
 
 def test_a_failed_load_is_a_state_with_the_reason(folder: DataFolder) -> None:
-    def broken() -> ScriptedEngine:
+    def broken() -> tuple[ScriptedEngine, str]:
         raise MedReasonError("The model /x is not there. Choose another with --base-model.")
 
     serving = Serving(broken, list)
@@ -246,3 +246,21 @@ def test_the_proof_names_the_adapter_that_answered_not_the_one_when_it_was_asked
     monkeypatch.setattr(stage.engine, "ask_pair", after_a_switch)
     kept = stage.pairs.get(stage.asked().pair_id)
     assert kept.answers[Arm.FINETUNED].provenance.model.adapter == "another-adapter"
+
+
+def test_a_conversation_does_not_go_on_with_another_adapter(stage: Stage) -> None:
+    view = stage.asked()
+    stage.engine.switch_adapter(Path("other"))
+    with pytest.raises(MedReasonError, match="New conversation"):
+        stage.ask("More?", conversation_id=view.conversation_id)
+    assert len(stage.pairs.in_conversation(view.conversation_id)) == 1
+    assert stage.asked("Anew?").done
+
+
+def test_without_an_adapter_the_baseline_answers_alone_and_the_other_side_says_why(stage: Stage) -> None:
+    stage.engine.switch_adapter(None)
+    assert stage.serving.adapter == ""
+    kept = stage.pairs.get(stage.asked().pair_id)
+    assert kept.answers[Arm.BASELINE].answer.finish is Finish.STOP
+    assert "Train" in kept.answers[Arm.FINETUNED].answer.fault
+    assert not kept.whole

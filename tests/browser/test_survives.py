@@ -1,0 +1,41 @@
+"""What the page has called saved is there after the app was killed at that very moment."""
+
+from pathlib import Path
+
+from playwright.sync_api import Browser, expect
+
+from tests.browser.steps import ALL_SCORES, begin_conversation, open_tab, score, wait_until_done
+from tests.server import Server, share_models
+
+
+def test_a_rating_survives_a_kill_right_after_saved(
+    browser: Browser, embedded_model: Path, tmp_path: Path
+) -> None:
+    data = tmp_path / "data"
+    share_models(data, embedded_model.parent)
+    server = Server(data, "--base-model", "embedded").start()
+    page = browser.new_page()
+    try:
+        page.goto(server.url)
+        expect(page.get_by_role("button", name="Send")).to_be_enabled(timeout=90_000)
+        begin_conversation(page, "An old man falls often. Why?", blind=True, longest=16)
+        wait_until_done(page)
+        page.get_by_role("button", name="Rate this pair").click()
+        page.get_by_label("Who is rating?").fill("Bob")
+        page.get_by_label("Who is rating?").press("Tab")
+        score(page, ALL_SCORES, "About the same")
+        page.get_by_role("button", name="Save rating").click()
+        expect(page.get_by_text("Saved", exact=False).first).to_be_visible()
+        server.kill()
+        page.close()
+
+        again = Server(data, "--base-model", "embedded", port=server.port).start()
+        page = browser.new_page()
+        page.goto(again.url)
+        open_tab(page, "Results")
+        expect(page.get_by_role("table").first).to_contain_text("Reasoning depth")
+        expect(page.get_by_role("row", name="Reasoning depth")).to_contain_text("2")
+        again.kill()
+    finally:
+        server.kill()
+        page.close()
