@@ -1,10 +1,22 @@
-"""What the page has called saved is there after the app was killed at that very moment."""
+"""What the page has shown is there after the app was killed or stopped at that very moment."""
 
 from pathlib import Path
 
 from playwright.sync_api import Browser, expect
 
-from tests.browser.steps import ALL_SCORES, begin_conversation, open_tab, score, wait_until_done
+from medreason.domain.answers import Finish
+from medreason.domain.arms import Arm
+from medreason.folder import DataFolder
+from medreason.storage.database import Database
+from medreason.storage.pairs import Pairs
+from tests.browser.steps import (
+    ALL_SCORES,
+    begin_conversation,
+    open_tab,
+    score,
+    wait_until_done,
+    watch_growing,
+)
 from tests.server import Server, share_models
 
 
@@ -39,3 +51,25 @@ def test_a_rating_survives_a_kill_right_after_saved(
     finally:
         server.kill()
         page.close()
+
+
+def test_a_stopped_app_ends_soon_and_keeps_the_half_said_answer(
+    browser: Browser, embedded_model: Path, tmp_path: Path
+) -> None:
+    data = tmp_path / "data"
+    share_models(data, embedded_model.parent)
+    server = Server(data, "--base-model", "embedded").start()
+    page = browser.new_page()
+    try:
+        page.goto(server.url)
+        expect(page.get_by_role("button", name="Send")).to_be_enabled(timeout=90_000)
+        begin_conversation(page, "Explain the kidney in great detail.", longest=500)
+        watch_growing(page, times=3)
+        assert server.terminate(within_s=10) == 0, server.printed()
+    finally:
+        server.kill()
+        page.close()
+    (pair,) = Pairs(Database.open(DataFolder(data).database)).recent(1)
+    kept = pair.answers[Arm.BASELINE].answer
+    assert kept.finish is Finish.CANCELLED
+    assert len(kept.text) > 10
