@@ -94,6 +94,7 @@ def main(words: list[str]) -> int:
     stop = StopRequest()
     made: list[Path] = []
     recorder: Recorder | None = None
+    refused = False
     try:
         config = read_config(options.config, options.overrides)
         output: Path = options.output_dir.expanduser().resolve()
@@ -112,7 +113,6 @@ def main(words: list[str]) -> int:
         base = load_base(source, lambda share, message: recorder.state(RunState.LOADING, message))
         if not (output / "config.yaml").exists():
             write_config(config, output / "config.yaml")
-        made = []
         data = {
             "name": "curriculum" if config.data == "curriculum" else path.name,
             "sha256": sha256_of(path),
@@ -125,13 +125,13 @@ def main(words: list[str]) -> int:
     except Stopped:
         return ended(recorder, RunState.STOPPED, "Stopped before the first step. No adapter was kept.", STOPPED)
     except MedReasonError as fault:
-        refused = recorder is None or bool(made)
+        refused = recorder is None or (bool(made) and recorder.step == 0)
         return ended(recorder, RunState.FAILED, str(fault), REFUSED if refused else FAILED)
     except Exception as fault:
         traceback.print_exc()
         return ended(recorder, RunState.FAILED, in_words(fault), FAILED)
     finally:
-        for folder in made:  # what was made for a run that was refused goes again
+        for folder in made if refused else ():  # what was made for a run that was refused goes again
             shutil.rmtree(folder, ignore_errors=True)
 
 
@@ -270,9 +270,11 @@ def make_folders(output: Path) -> list[Path]:
 
 
 def use_cores() -> None:
-    """All cores this process may run on, unless OMP_NUM_THREADS says otherwise; no telemetry."""
+    """All cores this process may run on, unless OMP_NUM_THREADS says otherwise; no telemetry. Before torch."""
     os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    # Threads that wait do not spin: the app that started this run answers questions on the same cores.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     # What the libraries say to each other of their next versions would bury the run's own log.
     warnings.simplefilter("ignore", FutureWarning)
     keep_memory()

@@ -182,7 +182,7 @@ def save_adapter(model: Any, folder: Path, base_name: str) -> None:
 
     weights = {
         name: tensor.detach().to("cpu", torch.bfloat16).contiguous()
-        for name, tensor in get_peft_model_state_dict(model).items()
+        for name, tensor in get_peft_model_state_dict(model, save_embedding_layers=False).items()
     }
     if not all(bool(torch.isfinite(tensor).all()) for tensor in weights.values()):
         raise MedReasonError(
@@ -192,5 +192,9 @@ def save_adapter(model: Any, folder: Path, base_name: str) -> None:
     config = model.peft_config["default"]
     config.base_model_name_or_path = base_name
     config.inference_mode = True
+    if not isinstance(config.target_modules, str):
+        config.target_modules = sorted(config.target_modules)  # a set would be written in another order each time
     save_file(weights, folder / "adapter_model.safetensors", metadata={"format": "pt"})
+    # The library makes the file readable to its owner alone, unlike those beside it.
+    (folder / "adapter_model.safetensors").chmod(0o644)
     config.save_pretrained(folder)

@@ -52,6 +52,7 @@ def model_card(manifest: dict[str, Any]) -> str:
         else "No rows were held out."
     )
     used = manifest["versions"]
+    rows_a_step = config["batch_size"] * config["accumulation"]
     return f"""---
 base_model: {manifest["base_model"]}
 library_name: peft
@@ -63,18 +64,19 @@ tags:
 
 # {manifest["run_name"]}
 
-A LoRA adapter for {manifest["base_model"]} that makes it think in a `<think>` trace before it answers a medical
-question. Made by MedReason for research on medical reasoning. Not medical advice; no clinician has reviewed what
-it says.
+A LoRA adapter for {manifest["base_model"]}
+that makes it think in a `<think>` trace before it answers a medical question.
+Made by MedReason for research on medical reasoning. Not medical advice; no clinician has reviewed what it says.
 
 ## Training
 
 - Data: {data["name"]}, {data["rows"]} of {data["rows_in_file"]} rows, {data["held_out_rows"]} of them held out
   (SHA-256 `{data["sha256"]}`)
-- {manifest["steps"]} steps of {config["batch_size"] * config["accumulation"]} rows, learning rate
-  {config["learning_rate"]:g} ({config["scheduler"]}), seed {config["seed"]}, {manifest["duration_s"]:.0f} seconds
-- LoRA rank {config["lora_rank"]}, alpha {config["lora_alpha"]}, dropout {config["lora_dropout"]:g}, on
-  {config["target_modules"]}; base weights SHA-256 `{manifest["base_sha256"]}`
+- {manifest["steps"]} steps of {rows_a_step} rows in {manifest["duration_s"]:.0f} seconds
+- Learning rate {config["learning_rate"]:g} ({config["scheduler"]}), seed {config["seed"]}
+- LoRA rank {config["lora_rank"]}, alpha {config["lora_alpha"]}, dropout {config["lora_dropout"]:g},
+  on {config["target_modules"]}
+- Base weights SHA-256 `{manifest["base_sha256"]}`
 - Training loss {losses["first"]:.3f} at the first step, {losses["last"]:.3f} at the last. {held_out}
 - {", ".join(f"{name} {version}" for name, version in used.items())}
 

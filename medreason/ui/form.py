@@ -14,16 +14,14 @@ from medreason.domain.setting import Setting, settings_of
 
 
 def build_form(kind: type, advanced_label: str = "Advanced") -> dict[str, Any]:
-    """Fields by setting name, in the order of the dataclass: the basic ones side by side under their group's
-    name, the advanced ones behind a fold."""
+    """Fields by setting name, in the order of the dataclass: the basic ones side by side, the advanced ones
+    behind a fold."""
     fields: dict[str, Any] = {}
     settings = list(settings_of(kind))
-    for group in dict.fromkeys(one.group for one in settings if not one.advanced):
-        gr.Markdown(f"### {group}")
-        with gr.Row(elem_classes="mr-fields"):
-            for one in settings:
-                if one.group == group and not one.advanced:
-                    fields[one.name] = _field(one)
+    with gr.Row(elem_classes="mr-fields"):
+        for one in settings:
+            if not one.advanced:
+                fields[one.name] = _field(one)
     with gr.Accordion(advanced_label, open=False), gr.Row(elem_classes="mr-fields"):
         for one in settings:
             if one.advanced:

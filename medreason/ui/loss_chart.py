@@ -5,8 +5,8 @@ from collections.abc import Callable, Sequence
 
 from medreason.domain.training import LossPoint
 
-WIDTH, HEIGHT = 720, 260
-LEFT, RIGHT, TOP, BOTTOM = 48, 120, 16, 44
+WIDTH, HEIGHT = 640, 280
+LEFT, RIGHT, TOP, BOTTOM = 44, 112, 34, 44
 SMOOTH_OVER = 10
 MOST_POINTS = 600
 
@@ -31,9 +31,9 @@ def loss_chart(points: Sequence[LossPoint], total_steps: int) -> str:
 
     parts = [_axes(x, y, low, high, gap, last_step)]
     calm = _means(train)
-    if len(train) > 1:
-        parts.append(f'<polyline class="mr-loss-raw" points="{_path(train[::every], x, y)}"/>')
     if len(train) > SMOOTH_OVER:
+        parts.append(f'<polyline class="mr-loss-raw" points="{_path(train[::every], x, y)}"/>')
+    if len(calm) > 1:
         parts.append(f'<polyline class="mr-loss-train" points="{_path(calm[::every], x, y)}"/>')
     parts.extend(
         f'<circle class="mr-loss-held-out" cx="{x(point.step):.1f}" cy="{y(point.loss):.1f}" r="5"/>'
@@ -81,7 +81,7 @@ def _axes(x: Place, y: Place, low: float, high: float, gap: float, last_step: in
         drawn.append(f'<text x="{x(step):.1f}" y="{HEIGHT - BOTTOM + 18}" text-anchor="middle">{step:,}</text>')
     middle = LEFT + (WIDTH - LEFT - RIGHT) / 2
     drawn.append(f'<text x="{middle:.0f}" y="{HEIGHT - 6}" text-anchor="middle">step</text>')
-    drawn.append(f'<text x="{LEFT - 40}" y="{TOP - 4}">loss (nats a token)</text>')
+    drawn.append('<text x="0" y="14">loss (nats a token)</text>')
     return "".join(drawn)
 
 

@@ -19,6 +19,10 @@ from medreason.ui.asking import Asking, shown
 from medreason.ui.form import build_form, form_values, read_form
 
 LOOK_EVERY_S = 1.5
+STAYS = (
+    '<p class="mr-note">The run goes on when you close the page, and when the app ends. Stop ends it at its next '
+    "step; a stopped run keeps its curve and its log, but leaves no adapter.</p>"
+)
 PRIVATE: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
 
 
@@ -41,28 +45,30 @@ def build(services: Services, ask: Asking) -> TrainTab:
         "answers. The form holds a short demo run that suits a computer without a GPU."
     )
     with gr.Row(equal_height=False, elem_classes="mr-pair"):
-        with gr.Column(scale=3, min_width=360):
+        with gr.Column(scale=1, min_width=360):
+            gr.Markdown("## Settings", elem_classes="mr-part")
             form = build_form(TrainingConfig)
-        with gr.Column(scale=2, min_width=320):
-            gr.Markdown("### Before you start")
+        with gr.Column(scale=1, min_width=360):
+            gr.Markdown("## What will happen", elem_classes="mr-part")
             plan = gr.Markdown("", sanitize_html=False)
             with gr.Row(elem_classes="mr-actions"):
                 start = gr.Button("Start training", variant="primary", scale=0, min_width=180)
                 stop = gr.Button("Stop training", interactive=False, scale=0, min_width=160)
-            gr.Markdown(
-                '<p class="mr-note">The run goes on when you close the page, and when the app ends. Stop ends it '
-                "at its next step; a stopped run keeps its curve and log, and no adapter.</p>",
-                sanitize_html=False,
-            )
             status = gr.Markdown("", sanitize_html=False)
-    gr.Markdown("### Runs")
-    run = gr.Dropdown([], label="Run shown", visible=False)
-    card = gr.Markdown(run_view.NO_RUNS, sanitize_html=False)
-    compare = gr.Button("Compare it with the baseline", visible=False, scale=0, min_width=260)
-    with gr.Accordion("Log of the run", open=False, visible=False) as log_fold:
-        log = gr.Textbox(
-            "", label="Last lines of the log", lines=12, max_lines=12, interactive=False, elem_classes="mr-log"
-        )
+            gr.Markdown(STAYS, sanitize_html=False)
+            run = gr.Dropdown([], label="Run shown", visible=False)
+            card = gr.Markdown(run_view.NO_RUNS, sanitize_html=False)
+            compare = gr.Button("Compare it with the baseline", visible=False, scale=0, min_width=260)
+            with gr.Accordion("Log of the run", open=False, visible=False) as log_fold:
+                log = gr.Textbox(
+                    "",
+                    label="Last lines of the log",
+                    lines=12,
+                    max_lines=12,
+                    interactive=False,
+                    elem_classes="mr-log",
+                )
+    gr.Markdown("## All runs", elem_classes="mr-part")
     past = gr.Markdown(run_view.history([]), sanitize_html=False)
     timer = gr.Timer(LOOK_EVERY_S, active=False)
     view = [run, card, compare, log_fold, log, past, stop, timer]
