@@ -48,7 +48,7 @@ class TrainingConfig:
         group="Data",
     )
     max_rows: int = setting(
-        64,
+        56,
         "Rows to use",
         "How many rows to train on, drawn evenly over the specialties. 0 means all.",
         group="Data",
@@ -88,9 +88,9 @@ class TrainingConfig:
         advanced=True,
     )
     learning_rate: float = setting(
-        3e-3,
+        4e-3,
         "Learning rate",
-        "Size of a step. 0.0001 to 0.001 is usual; the small embedded model learns a trace in few rows at 0.003.",
+        "Size of a step. 0.0001 to 0.001 is usual; the small embedded model learns a trace in few rows at 0.004.",
         minimum=1e-7,
         maximum=1.0,
     )

@@ -56,7 +56,7 @@ def build(services: Services, ask: Asking) -> CompareTab:
         first.text if first else "",
         label="Question",
         info="Enter sends it, Shift and Enter begins a new line. Do not enter what identifies a patient.",
-        lines=2,
+        lines=1,  # with more, Gradio makes Enter a new line and Shift and Enter the one that sends
         max_lines=8,
         elem_id="question",
     )

@@ -33,8 +33,11 @@ def build_page(services: Services) -> gr.Blocks:
         gr.Markdown(FOOT, sanitize_html=False)
 
         private = {"api_visibility": "private", "show_progress": "hidden"}
-        opened = comparing.rate_button.click(lambda: gr.Tabs(selected="rate"), None, [tabs], **private)
-        opened.then(rating.show, [comparing.pair_id, rating.name], rating.show_outputs, **private)
+        # The form is filled before it is seen, so that nothing changes under the rater's hand.
+        opened = comparing.rate_button.click(
+            rating.show, [comparing.pair_id, rating.name], rating.show_outputs, **private
+        )
+        opened.then(lambda: gr.Tabs(selected="rate"), None, [tabs], **private)
         rate_tab.select(rating.refresh, [rating.name, rating.pair], rating.refresh_outputs, **private)
         results_tab.select(table.refresh, None, table.refresh_outputs, **private)
         chosen = training.compare_button.click(lambda: gr.Tabs(selected="compare"), None, [tabs], **private)

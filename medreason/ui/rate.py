@@ -178,6 +178,12 @@ def build(services: Services, ask: Asking) -> RateTab:
             return refused(fault)
 
     @shown
+    def pick(request: gr.Request, chosen: Any, rater: str, pair_id: str) -> list[Any]:
+        """Another pair from the list. The list also fires when the server fills it anew; the pair that is
+        open already then keeps its half-filled form."""
+        return [UNCHANGED] * len(opened) if str(chosen) == pair_id else show(request, chosen, rater)
+
+    @shown
     def refresh(request: gr.Request, rater: str, pair_id: str) -> list[Any]:
         """The list as it is now; the newest pair opens where none is open. Before anybody gave a name it
         is the list of whoever rated last, whose name `restore` fills in."""
@@ -234,7 +240,7 @@ def build(services: Services, ask: Asking) -> RateTab:
         ]
 
     inputs = [name, pair, key, comment, *scales, preference]
-    picker.input(show, [picker, name], opened, **PRIVATE, show_progress="hidden")
+    picker.input(pick, [picker, name, pair], opened, **PRIVATE, show_progress="hidden")
     for leaving in (name.blur, name.submit):
         leaving(named, [name, pair, person], opened, **PRIVATE, show_progress="hidden")
     save.click(save_rating, inputs, saving, **PRIVATE, trigger_mode="once", scroll_to_output=False)

@@ -3,7 +3,7 @@
 import re
 import time
 
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Locator, Page, expect
 
 ANSWER_WITHIN_MS = 120_000
 ALL_SCORES = {
@@ -72,5 +72,11 @@ def score(page: Page, values: dict[str, str], preference: str) -> None:
     """`values`: label of a scale to the beginning of the wanted option."""
     for label, option in values.items():
         scale = page.get_by_role("radiogroup", name=re.compile(label, re.I))
-        scale.get_by_role("radio", name=re.compile("^" + re.escape(option))).check()
-    page.get_by_role("radio", name=preference, exact=True).check()
+        choose(scale.get_by_role("radio", name=re.compile("^" + re.escape(option))))
+    choose(page.get_by_role("radio", name=preference, exact=True))
+
+
+def choose(radio: Locator) -> None:
+    """Gradio draws the choice after its own update, not in the click itself."""
+    radio.click()
+    expect(radio).to_be_checked()

@@ -23,7 +23,7 @@ from tests.conftest import CHECKOUT
 SCRIPT = CHECKOUT / "training_scripts" / "train_qlora.py"
 CONFIG = CHECKOUT / "training_scripts" / "configs" / "demo_form.yaml"
 REAL_ROWS = CHECKOUT.parent / "shared" / "data" / "medical_o1_198.jsonl"
-SHORT = ("max_rows=8", "max_steps=4", "batch_size=2", "eval_fraction=0.25", "warmup_share=0")
+SHORT = ("max_rows=8", "epochs=4", "max_steps=4", "batch_size=2", "eval_fraction=0.25", "warmup_share=0")
 
 
 def command(output: Path, *settings: str, data_dir: Path | None = None) -> list[str]:
