@@ -13,14 +13,13 @@ import gradio as gr
 from medreason.domain.answers import Finish
 from medreason.domain.arms import SIDES, Arm, Side
 from medreason.domain.case import Case
-from medreason.domain.sampling import Sampling
-from medreason.domain.setting import settings_of
 from medreason.engine.protocol import Phase
 from medreason.errors import MedReasonError
-from medreason.services.comparing import PairView
+from medreason.services.live_pair import PairView
 from medreason.services.services import Services
 from medreason.ui import render
 from medreason.ui.asking import Asking, shown
+from medreason.ui.sampling_form import LONGEST, build_sampling_fields, default_budget, read_sampling
 
 OWN_CASE = "My own case"
 LOOK_EVERY_S = 1.0
@@ -90,8 +89,8 @@ def build(services: Services, ask: Asking) -> CompareTab:
     with gr.Row(elem_classes="mr-actions"):
         rate = gr.Button("Rate this pair", interactive=False, scale=0, min_width=190)
     with gr.Accordion("Sampling, the same for both models", open=False):
-        fields = _sampling_fields()
-        longest = fields[SHOWN_SAMPLING.index("max_new_tokens")]
+        fields = build_sampling_fields()
+        longest = fields[LONGEST]
 
     panes = [heads[s] for s in SIDES] + [chats[s] for s in SIDES] + [unders[s] for s in SIDES]
     outputs = [conversation_id, pair_id, question, send, stop, rate, fresh, status, *panes]
@@ -138,7 +137,7 @@ def build(services: Services, ask: Asking) -> CompareTab:
             live = services.comparing.ask(
                 user,
                 text or "",
-                _sampling(values),
+                read_sampling(values),
                 blind=bool(hide),
                 conversation_id=conversation,
                 case=_unchanged(cases.get(case_id), text),
@@ -215,8 +214,7 @@ def build(services: Services, ask: Asking) -> CompareTab:
         """A default length that suits the loaded model; what the user typed later stays."""
         if services.serving.state.phase is not Phase.READY:
             return gr.skip()
-        embedded = services.serving.provenance.base_model == "embedded"
-        return EMBEDDED_BUDGET if embedded else Sampling().max_new_tokens
+        return default_budget(services.serving.provenance.base_model)
 
     @shown
     def watch_model() -> list[Any]:
@@ -298,25 +296,6 @@ def _unchanged(case: Case | None, text: str) -> Case | None:
 def _short(text: str, length: int = 72) -> str:
     flat = " ".join(text.split())
     return flat if len(flat) <= length else flat[: length - 1].rsplit(" ", 1)[0] + "…"
-
-
-SHOWN_SAMPLING = ("temperature", "top_p", "top_k", "seed", "max_new_tokens")
-# Long enough for the embedded model, whose answers end well before it, at about 20 tokens a second.
-EMBEDDED_BUDGET = 512
-
-
-def _sampling_fields() -> list[gr.Number]:
-    with gr.Row():
-        return [
-            gr.Number(one.default, label=one.label, info=one.help, precision=0 if one.kind is int else None)
-            for one in settings_of(Sampling)
-            if one.name in SHOWN_SAMPLING
-        ]
-
-
-def _sampling(values: tuple[Any, ...]) -> Sampling:
-    given = dict(zip(SHOWN_SAMPLING, values, strict=True))
-    return Sampling(**given)
 
 
 def _next_step(view: PairView, whole: bool) -> str:

@@ -6,7 +6,7 @@ from medreason.domain.answers import Answer, Finish
 from medreason.domain.arms import Arm, Side
 from medreason.domain.provenance import ModelProvenance
 from medreason.engine.protocol import EngineState, Phase
-from medreason.services.comparing import PairView, SideView
+from medreason.services.live_pair import PairView, SideView
 
 Frame = list[dict[str, object]]
 

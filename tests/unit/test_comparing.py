@@ -18,7 +18,9 @@ from medreason.engine.scripted import Script, ScriptedEngine
 from medreason.errors import Busy, Invalid, MedReasonError, NotFound, NotReady
 from medreason.folder import DataFolder
 from medreason.services import comparing as module
-from medreason.services.comparing import Comparing, LivePair, PairView
+from medreason.services import live_pair
+from medreason.services.comparing import Comparing
+from medreason.services.live_pair import LivePair, PairView
 from medreason.services.serving import AdapterChoice, Serving
 from medreason.storage.database import Database
 from medreason.storage.pairs import Pairs
@@ -89,7 +91,7 @@ def test_stopping_keeps_what_was_said(stage: Stage) -> None:
 
 
 def test_a_page_that_stops_reading_stops_the_answer(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "UNREAD_FOR_S", 0.1)
+    monkeypatch.setattr(live_pair, "UNREAD_FOR_S", 0.1)
     stage.engine.pause_s = 0.02
     stage.engine.plays(Arm.BASELINE, Script("", "word " * 500))
     live = stage.ask()
