@@ -10,7 +10,7 @@ import sys
 import threading
 import time
 import urllib.request
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from medreason import __version__
@@ -111,15 +111,17 @@ def _take_port(settings: AppSettings) -> socket.socket:
     return taken
 
 
-def _say_when_ready(address: str) -> None:
+def _when_ready(address: str, load: Callable[[], None]) -> None:
+    """Say that the page answers, then load the model: the page must not wait for it."""
     for _ in range(600):
         try:
             with urllib.request.urlopen(address, timeout=2) as page:
                 if page.status == 200:
                     print(f"MedReason is ready at {address}", flush=True)
-                    return
+                    break
         except OSError:
             time.sleep(0.05)
+    load()
 
 
 def _serve(options: argparse.Namespace) -> int:
@@ -145,7 +147,9 @@ def _serve(options: argparse.Namespace) -> int:
         server = uvicorn.Server(
             uvicorn.Config(site, log_level="warning", timeout_graceful_shutdown=3, lifespan="on")
         )
-        threading.Thread(target=_say_when_ready, args=(settings.address,), daemon=True).start()
-        services.serving.start_loading()
+        told = threading.Thread(
+            target=_when_ready, args=(settings.address, services.serving.start_loading), daemon=True
+        )
+        told.start()
         server.run(sockets=[taken])
     return 0

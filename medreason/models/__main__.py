@@ -1,5 +1,6 @@
 """`python -m medreason.models FOLDER`: put the embedded model into a data folder, once."""
 
+import os
 import sys
 from pathlib import Path
 
@@ -12,6 +13,7 @@ def main(arguments: list[str]) -> int:
     if len(arguments) != 1:
         print("Usage: python -m medreason.models FOLDER", file=sys.stderr)
         return 2
+    os.environ.setdefault("TQDM_DISABLE", "1")  # read when transformers is loaded; one line is enough here
     folder = DataFolder(Path(arguments[0]).resolve())
     try:
         folder.prepare()
