@@ -5,6 +5,7 @@ Heavy imports wait until they are needed, so that `--help` and refusals are quic
 
 import argparse
 import logging
+import signal
 import socket
 import sys
 import threading
@@ -151,5 +152,10 @@ def _serve(options: argparse.Namespace) -> int:
             target=_when_ready, args=(settings.address, services.serving.start_loading), daemon=True
         )
         told.start()
-        server.run(sockets=[taken])
+        # uvicorn ends in order and then raises the signal again; being asked to stop is no failure.
+        signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+        try:
+            server.run(sockets=[taken])
+        except KeyboardInterrupt:
+            pass
     return 0

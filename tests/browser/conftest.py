@@ -14,9 +14,11 @@ from tests.conftest import CHECKOUT
 from tests.server import Server, running, share_models
 
 RESULTS = CHECKOUT / "test-results"
+# Two busy cores may take their time; a test fails for what is wrong, not for what is slow.
+expect.set_options(timeout=30_000)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def browser() -> Iterator[Browser]:
     path = find_chromium()
     if path is None:
@@ -30,7 +32,7 @@ def browser() -> Iterator[Browser]:
         started.close()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def app(tmp_path_factory: pytest.TempPathFactory, embedded_model: Path) -> Iterator[Server]:
     data = tmp_path_factory.mktemp("app") / "data"
     share_models(data, embedded_model.parent)

@@ -40,7 +40,7 @@ def set_longest(page: Page, tokens: int) -> None:
 
 
 def send(page: Page, question: str) -> None:
-    box = page.get_by_label("Question")
+    box = page.locator("#question textarea")
     box.fill(question)
     expect(page.get_by_role("button", name="Send")).to_be_enabled()
     box.press("Enter")

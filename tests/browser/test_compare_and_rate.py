@@ -25,7 +25,7 @@ def test_the_page_opens_on_compare_with_a_case_filled_in(page: Page) -> None:
     expect(page.get_by_role("tab", name="Compare")).to_have_attribute("aria-selected", "true")
     expect(page.get_by_role("heading", level=1)).to_have_text("MedReason")
     page.get_by_role("button", name="New conversation").click(force=True)
-    expect(page.get_by_label("Question")).to_have_value(re.compile("crushing chest pain"))
+    expect(page.locator("#question textarea")).to_have_value(re.compile("crushing chest pain"))
 
 
 def test_both_sides_stream_and_only_the_finetuned_one_thinks(page: Page) -> None:
@@ -62,7 +62,7 @@ def test_a_reload_brings_the_conversation_back(page: Page) -> None:
 
 
 def test_an_empty_question_is_refused_in_words(page: Page) -> None:
-    page.get_by_label("Question").fill("   ")
+    page.locator("#question textarea").fill("   ")
     page.get_by_role("button", name="Send").click()
     expect(page.get_by_text(re.compile("^Question"))).to_have_count(2)
     expect(page.locator(".mr-fault")).to_contain_text("must not be empty")
@@ -72,14 +72,14 @@ def test_an_empty_question_is_refused_in_words(page: Page) -> None:
 def test_a_setting_out_of_range_is_refused_and_the_question_stays(page: Page, setting: str) -> None:
     begin_conversation_setting(page, setting, "9")
     expect(page.locator(".mr-fault")).to_contain_text("Temperature is 9")
-    expect(page.get_by_label("Question")).to_have_value("Stays here?")
+    expect(page.locator("#question textarea")).to_have_value("Stays here?")
 
 
 def begin_conversation_setting(page: Page, label: str, value: str) -> None:
     page.get_by_role("button", name="Sampling, the same for both models").click()
     page.get_by_label(label).fill(value)
     page.get_by_label(label).blur()
-    page.get_by_label("Question").fill("Stays here?")
+    page.locator("#question textarea").fill("Stays here?")
     page.get_by_role("button", name="Send").click()
 
 

@@ -2,7 +2,7 @@
 
 import re
 
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Locator, Page, expect
 
 from tests.browser.steps import begin_conversation, open_tab, wait_until_done
 
@@ -11,9 +11,14 @@ RUN_WITHIN_MS = 300_000
 
 def fill(page: Page, values: dict[str, str]) -> None:
     for label, value in values.items():
-        field = page.get_by_label(label, exact=True)
+        field = field_of(page, label)
         field.fill(value)
         field.blur()
+
+
+def field_of(page: Page, label: str) -> Locator:
+    """Gradio reads a field's help into its label."""
+    return page.get_by_label(label).first
 
 
 def state(page: Page, words: str, timeout: int = RUN_WITHIN_MS) -> None:
@@ -27,7 +32,7 @@ def test_wrong_settings_are_refused_together_and_nothing_starts(page: Page) -> N
     told = page.locator(".mr-fault").last
     expect(told).to_contain_text("Run name is '../x'")
     expect(told).to_contain_text("Learning rate is -1")
-    expect(page.get_by_label("Run name", exact=True)).to_have_value("../x")
+    expect(field_of(page, "Run name")).to_have_value("../x")
 
 
 def test_a_missing_data_file_is_named(page: Page) -> None:
