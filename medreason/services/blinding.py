@@ -1,8 +1,7 @@
 """Which arm stands on which side, and who may know it.
 
-The draw here is plain: a fair coin for each pair from the system's own randomness. What later work adds
-(the "Rate" issue): a seeded schedule that balances the sides within each rater and each case, replay of
-both answers at one pace, and the rater's guess at the end.
+The draw is plain: a fair coin for each pair, from the system's own randomness. It does not balance the sides
+within a rater or a case, and it does not hide how fast each side answers.
 """
 
 import secrets
