@@ -15,18 +15,12 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from medreason import __version__
+from medreason.arguments import Parser
 from medreason.domain.user import Role
 from medreason.errors import Invalid, MedReasonError
 from medreason.settings import QUANTIZATIONS, AppSettings
 
 COMMANDS = ("serve", "user")
-
-
-class Parser(argparse.ArgumentParser):
-    """Argparse that says what is wrong in one sentence, without the usage dump."""
-
-    def error(self, message: str) -> None:  # type: ignore[override]
-        sys.exit(_refuse(f"{message[0].upper()}{message[1:]}. See --help."))
 
 
 def _refuse(sentence: str) -> int:

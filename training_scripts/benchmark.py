@@ -12,11 +12,11 @@ import sys
 import time
 from importlib import metadata
 from pathlib import Path
-from typing import NoReturn
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from medreason import demo
+from medreason.arguments import Parser
 from medreason.domain.arms import ARMS, Arm
 from medreason.domain.conversation import Conversation
 from medreason.domain.events import Failed
@@ -28,14 +28,6 @@ QUESTION = (
     "A 61-year-old man has had crushing chest pain for an hour. The electrocardiogram shows ST elevation in "
     "II, III and aVF. Number each step of your reasoning and finish with a one-line diagnosis."
 )
-
-
-class Parser(argparse.ArgumentParser):
-    """Says what is wrong in one sentence, without the usage dump."""
-
-    def error(self, message: str) -> NoReturn:
-        print(f"{message[0].upper()}{message[1:]}. See --help.", file=sys.stderr)
-        sys.exit(2)
 
 
 def read_arguments(arguments: list[str]) -> argparse.Namespace:

@@ -10,10 +10,10 @@ import sys
 from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
-from typing import NoReturn
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
+from medreason.arguments import Parser
 from medreason.data.cases import load_cases
 from medreason.domain.answers import Answer, Finish
 from medreason.domain.arms import ARMS, Arm
@@ -28,14 +28,6 @@ from medreason.folder import DataFolder
 from medreason.models.adapters import read_adapter
 
 Answers = dict[Arm, Answer]
-
-
-class Parser(argparse.ArgumentParser):
-    """Says what is wrong in one sentence, without the usage dump."""
-
-    def error(self, message: str) -> NoReturn:
-        print(f"{message[0].upper()}{message[1:]}. See --help.", file=sys.stderr)
-        sys.exit(2)
 
 
 def read_arguments(arguments: list[str]) -> argparse.Namespace:

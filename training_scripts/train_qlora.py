@@ -18,6 +18,7 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+from medreason.arguments import Parser  # noqa: E402
 from medreason.data.overlap import question_hash  # noqa: E402
 from medreason.data.rows import Row, load_rows, sha256_of  # noqa: E402
 from medreason.data.subset import Split, draw, split  # noqa: E402
@@ -34,14 +35,6 @@ from medreason.settings import AppSettings  # noqa: E402
 COMPLETED, FAILED, REFUSED, STOPPED = 0, 1, 2, 143
 EMBEDDED_ID = "HuggingFaceTB/SmolLM2-135M-Instruct"
 OF_THE_APP = {"config.yaml", "train.log", "process.json", "stop.json", "exit.json"}
-
-
-class Parser(argparse.ArgumentParser):
-    """Says what is wrong in one sentence, without the usage dump."""
-
-    def error(self, message: str) -> None:  # type: ignore[override]
-        print(f"{message[0].upper()}{message[1:]}. See --help.", file=sys.stderr)
-        sys.exit(REFUSED)
 
 
 class Stopped(BaseException):

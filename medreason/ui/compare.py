@@ -179,11 +179,11 @@ def build(services: Services, ask: Asking) -> CompareTab:
     @shown
     def start_afresh(case_id: str) -> list[Any]:
         text = cases[case_id].text if case_id in cases else ""
-        empty: list[Any] = [render.heading(side, None) for side in SIDES] + [[], [], "", ""]
-        empty[:2] = [
+        heads_now = [
             render.heading(side, arm, detail(arm))
             for side, arm in zip(SIDES, (Arm.BASELINE, Arm.FINETUNED), strict=True)
         ]
+        empty: list[Any] = [*heads_now, [], [], "", ""]
         off = gr.Button(interactive=False)
         return [None, None, text, gr.Button(interactive=True), off, off, off, "", *empty]
 
