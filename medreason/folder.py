@@ -30,14 +30,20 @@ class DataFolder:
         return self.root / "runs"
 
     @property
+    def datasets(self) -> Path:
+        return self.root / "datasets"
+
+    @property
     def exports(self) -> Path:
         return self.root / "exports"
 
     def prepare(self) -> None:
         """Make the folders; raises `MedReasonError` where they cannot be made or written."""
         try:
-            for folder in (self.root, self.models, self.runs, self.exports):
-                folder.mkdir(parents=True, exist_ok=True)
+            # Ratings and questions are nobody else's on this computer.
+            self.root.mkdir(mode=0o700, parents=True, exist_ok=True)
+            for folder in (self.models, self.runs, self.datasets, self.exports):
+                folder.mkdir(exist_ok=True)
             writable = os.access(self.root, os.W_OK | os.X_OK)
         except OSError as fault:
             raise MedReasonError(

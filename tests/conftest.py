@@ -2,17 +2,38 @@
 
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
+from hypothesis import settings
 
 from medreason.folder import DataFolder
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
 
-pytest_plugins = ["tests.fixtures_models"]
+# How many examples a property is tried on: few in every run, many in `make drill`.
+settings.register_profile("quick", max_examples=20, deadline=None)
+settings.register_profile("thorough", max_examples=300, deadline=None)
+settings.load_profile("quick")
+
+pytest_plugins = ["tests.fixtures_models", "tests.fixtures_stores"]
 
 CHECKOUT = Path(__file__).resolve().parent.parent
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """With `-n 2`: the tests of a file stay together, as its fixtures do, and all browser tests are one worker's,
+    since they share one app and one Chromium. What takes longest begins first."""
+    from xdist.scheduler import LoadScopeScheduling
+
+    class Together(LoadScopeScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            return "browser" if nodeid.startswith("tests/browser/") else nodeid.split("::", 1)[0]
+
+    config.option.loadscopereorder = False
+    return Together(config, log)
 
 
 @pytest.fixture

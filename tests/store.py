@@ -11,12 +11,15 @@ from medreason.domain.provenance import ModelProvenance, Provenance
 from medreason.domain.rating import Rating, Score
 from medreason.domain.sampling import Sampling
 from medreason.domain.user import Role, User
+from medreason.services.collections import Collections
+from medreason.services.planning import Planning
 from medreason.services.rating import RatingService
 from medreason.services.results import Results
 from medreason.storage.database import Database
 from medreason.storage.pairs import Pair, Pairs
 from medreason.storage.people import People
 from medreason.storage.ratings import Ratings
+from medreason.storage.study_store import StudyStore
 
 MODEL = ModelProvenance(
     base_model="some/base",
@@ -46,7 +49,7 @@ def rating(
 
 
 @functools.cache
-def _empty() -> bytes:
+def empty() -> bytes:
     """A fresh database, migrated once for all tests."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "empty.db"
@@ -55,16 +58,21 @@ def _empty() -> bytes:
 
 
 class Store:
-    """One SQLite file with everything that stands on it, and one admin."""
+    """One database with everything that stands on it, and one admin."""
 
-    def __init__(self, path: Path):
-        if not path.exists():
-            path.write_bytes(_empty())
-        self.database = Database.open(path)
+    def __init__(self, place: Path | str):
+        """`place`: a file, or the url of an empty database elsewhere."""
+        if isinstance(place, Path) and not place.exists():
+            place.write_bytes(empty())
+        self.database = Database.open(place)
         self.people, self.pairs = People(self.database), Pairs(self.database)
         self.ratings = Ratings(self.database)
-        self.rating = RatingService(self.pairs, self.ratings, self.people)
-        self.results = Results(self.pairs, self.ratings, self.people)
+        self.rating = RatingService(self.pairs, self.ratings, self.people, StudyStore.on(self.database))
+        planning = Planning(lambda key: None)
+        studies = StudyStore.on(self.database)
+        collections = Collections(studies, self.pairs, self.ratings, self.people, (), planning)
+        beside = place if isinstance(place, Path) else Path("nowhere")
+        self.results = Results(collections, beside.with_name("models"))
         self.admin: User = self.people.find("admin") or self.people.add("admin", Role.ADMIN)
 
     def pair(
@@ -93,8 +101,13 @@ class Store:
                 fault = "out of memory" if finish is Finish.FAILED else ""
                 thought = arm is Arm.FINETUNED
                 said = Answer("Hm." if thought else "", "Gout.", finish, fault, thought, thought, count)
-                self.pairs.save_answer(begun.id, arm, said, proof(arm))
+                self.pairs.save_answers(begun.id, {arm: (said, proof(arm))})
         return self.pairs.get(begun.id)
+
+    def older_rating(self, user: User, name: str, pair_id: int, given: Rating) -> None:
+        """A rating as the program stored them before there were judgements; those of then are still read."""
+        self.ratings.append(pair_id, self.people.rater(user.id, name).id, given)
+        self.pairs.reveal(pair_id)
 
     def close(self) -> None:
         self.database.close()

@@ -3,10 +3,24 @@
 import json
 import struct
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
+
+
+@contextmanager
+def in_32_bits() -> Iterator[None]:
+    """Models load in float32 on this CPU, whichever instructions it has. In bf16 two right ways to compute the
+    same differ by rounding, and of random weights' near-equal tokens another may then be the likeliest."""
+    from medreason.models import base
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(base, "_float32_is_quicker", lambda folder: True)
+        yield
 
 
 def make_tiny_qwen3(folder: Path, embedded_model: Path, seed: int = 7) -> Path:

@@ -1,33 +1,28 @@
 """Measures ratios side by side in one run, so that a slow or a busy machine does not decide them.
 
-`decode`: both answers in one batch against two separate calls, on the same weights, prompt and budget.
+`decode`: both answers in one batch against the other ways to get them, on the same weights, prompt and budget.
+`memory`: the peak memory and the time of a step of short real runs against what the plan of each promised.
+`ui`: many answers at once, scripted, from the real app over HTTP: how long their readers wait for the first words.
 """
 
 import argparse
 import json
 import os
 import platform
-import statistics
 import sys
-import time
 from importlib import metadata
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from medreason import demo
-from medreason.arguments import Parser
-from medreason.domain.arms import ARMS, Arm
-from medreason.domain.conversation import Conversation
-from medreason.domain.events import Failed
-from medreason.domain.sampling import Sampling
+from medreason.arguments import Parser, data_folder
+from medreason.bench import memory_runs
 from medreason.errors import MedReasonError
-from medreason.folder import DataFolder
+from medreason.finetune.base_shape import QWEN3_8B
+from medreason.finetune.presets import ARTICLE, BALANCED, SMALL_GPU
 
-QUESTION = (
-    "A 61-year-old man has had crushing chest pain for an hour. The electrocardiogram shows ST elevation in "
-    "II, III and aVF. Number each step of your reasoning and finish with a one-line diagnosis."
-)
+RANDOM = "random"
 
 
 def read_arguments(arguments: list[str]) -> argparse.Namespace:
@@ -38,72 +33,121 @@ def read_arguments(arguments: list[str]) -> argparse.Namespace:
     decode.add_argument("--base-model", default="embedded", help="embedded, auto, a hub id or a folder")
     decode.add_argument("--revision", default="", help="hub revision of the base model")
     decode.add_argument("--quantization", default="auto", choices=("auto", "none", "nf4"))
-    decode.add_argument("--adapter", type=Path, default=demo.ADAPTER, help="default: the demo adapter")
-    decode.add_argument("--tokens", type=int, default=64, help="tokens an answer (default %(default)s)")
-    decode.add_argument("--repeats", type=int, default=3, help="rounds; the median counts (default %(default)s)")
-    decode.add_argument("--data-dir", type=Path, default=Path("medreason-data"), help="default %(default)s")
+    decode.add_argument("--adapter", default=str(demo.ADAPTER), help=f"folder, or {RANDOM} (default: the demo's)")
+    decode.add_argument("--tokens", type=int, default=128, help="tokens an answer (default %(default)s)")
+    decode.add_argument(
+        "--rounds", "--repeats", type=int, default=3, help="the median counts (default %(default)s)"
+    )
+    decode.add_argument(
+        "--parts",
+        nargs="*",
+        default=["generate", "models", "levers", "nf4"],
+        help="what to measure beside the pair itself (default %(default)s; models and nf4 need a GPU)",
+    )
+    decode.add_argument(
+        "--make-base",
+        type=Path,
+        metavar="TOKENIZER",
+        help="where the folder of --base-model is not there yet, write it: the shapes of Qwen3-8B with random "
+        "weights, and the tokenizer of this folder",
+    )
+    decode.add_data_dir()
+    memory = kinds.add_parser("memory", help="what short runs take against what their plan promises")
+    memory.add_argument("--json", type=Path, required=True, help="file to write the rows to")
+    memory.add_argument(
+        "--presets",
+        nargs="+",
+        default=[ARTICLE, BALANCED, SMALL_GPU],
+        help="names of presets (default %(default)s)",
+    )
+    memory.add_argument(
+        "--base", type=Path, required=True, metavar="FOLDER", help="base model, maybe of random weights"
+    )
+    memory.add_argument(
+        "--make-base",
+        type=Path,
+        metavar="TOKENIZER",
+        help="where --base is not there yet, write it: the shapes of Qwen3-8B with random weights, and the "
+        "tokenizer of this folder",
+    )
+    memory.add_argument("--rows", required=True, metavar="FILE", help="training rows")
+    memory.add_argument("--steps", type=int, default=3, help="steps of each run (default %(default)s)")
+    memory.add_argument(
+        "--set", nargs="+", default=[], metavar="KEY=VALUE", dest="overrides", help="settings for every preset"
+    )
+    ui = kinds.add_parser("ui", help="many scripted answers at once, read from the real app over HTTP")
+    ui.add_argument("--json", type=Path, required=True, help="file to write the rows to")
+    ui.add_argument("--streams", type=int, default=50, help="answers at once (default %(default)s)")
+    ui.add_argument("--words", type=int, default=500, help="words of each side (default %(default)s)")
     return parser.parse_args(arguments)
 
 
 def measure_decode(given: argparse.Namespace) -> list[dict[str, object]]:
-    """Rounds of pair, then separate calls, then pair again…; every answer runs to the full budget."""
-    if given.repeats < 1:
-        raise MedReasonError(f"--repeats is {given.repeats}: give 1 or more.")
-    sampling = Sampling(temperature=0, max_new_tokens=given.tokens)
-    folder = DataFolder(given.data_dir.expanduser().resolve())
+    """What the engine decodes, against the other ways to get the same answers."""
+    for name, least in (("rounds", 1), ("tokens", 2)):
+        if getattr(given, name) < least:
+            raise MedReasonError(f"--{name} is {getattr(given, name)}: give {least} or more.")
+    if given.make_base is not None and not Path(given.base_model).is_dir():
+        make_base(Path(given.base_model), given.make_base)
+    folder = data_folder(given)
     folder.prepare()
-    from medreason.engine.few_rows import quicken
-    from medreason.engine.local import provenance_of
-    from medreason.engine.masked_lora import WornAdapter, linear_shapes
-    from medreason.engine.pair import Pair
-    from medreason.models.adapters import check_fits, read_adapter
-    from medreason.models.base import load_base, resolve_base
+    from medreason.engine import benchmark
 
-    info = read_adapter(given.adapter)
-    base = load_base(resolve_base(given.base_model, given.revision, folder, given.quantization))
-    check_fits(info, base.name, base.sha256, linear_shapes(base.model))
-    quicken(base.model)
-    worn = WornAdapter(base.model, info)
-    provenance = provenance_of(base, info, "not run")
-
-    def seconds(*calls: tuple[Arm, ...]) -> float:
-        began = time.monotonic()
-        for arms in calls:
-            pair = Pair(base, worn, frozenset(), arms, provenance)
-            for event in pair.answer(Conversation(QUESTION), sampling, lambda: False):
-                if isinstance(event, Failed):
-                    raise MedReasonError(event.reason)
-            worn.off()
-        return time.monotonic() - began
-
-    separate_calls = tuple((arm,) for arm in ARMS)
-    seconds(ARMS)  # warm-up of both shapes, not counted
-    seconds((Arm.FINETUNED,))
-    paired, separate = [], []
-    for number in range(given.repeats):
-        paired.append(seconds(ARMS))
-        separate.append(seconds(*separate_calls))
-        print(
-            f"round {number + 1} of {given.repeats}: pair {paired[-1]:.1f} s, separate {separate[-1]:.1f} s",
-            file=sys.stderr,
-            flush=True,
-        )
-    tokens = len(ARMS) * given.tokens
-    value, against = (tokens / statistics.median(times) for times in (paired, separate))
-    what = (
-        f"both answers, tokens a second in all ({base.name}, {base.precision}, {given.tokens} tokens each, "
-        "reading the prompt included): one batch against two separate calls"
+    unknown = [part for part in given.parts if part not in benchmark.PARTS]
+    if unknown:
+        raise MedReasonError(f"There is no part {unknown[0]}. Choose of: {', '.join(benchmark.PARTS)}.")
+    plan = benchmark.Plan(
+        base=given.base_model,
+        revision=given.revision,
+        quantization=given.quantization,
+        folder=folder,
+        adapter=None if given.adapter == RANDOM else Path(given.adapter),
+        tokens=given.tokens,
+        rounds=given.rounds,
+        parts=tuple(given.parts),
+        say=lambda words: print(words, file=sys.stderr, flush=True),
     )
-    return [
-        {
-            "id": "pair_vs_sequential",
-            "what": what,
-            "value": round(value, 2),
-            "unit": "tokens/s",
-            "against": round(against, 2),
-            "ratio": round(value / against, 3),
-        }
-    ]
+    return benchmark.measure(plan)
+
+
+def measure_memory(given: argparse.Namespace) -> list[dict[str, object]]:
+    """What short runs take against what their plan promises."""
+    memory_runs.check(given.presets, given.steps)
+    if not given.base.is_dir():
+        if given.make_base is None:
+            raise MedReasonError(f"There is no base model at {given.base}. Give a folder, or --make-base as well.")
+        make_base(given.base, given.make_base)
+    return memory_runs.measure(given.presets, given.base, given.rows, given.steps, given.overrides)
+
+
+def measure_ui(given: argparse.Namespace) -> list[dict[str, object]]:
+    """How long readers of many answers at once wait for their first words."""
+    for name, least in (("streams", 1), ("words", 10)):
+        if getattr(given, name) < least:
+            raise MedReasonError(f"--{name} is {getattr(given, name)}: give {least} or more.")
+    from medreason.bench.streams import measure
+
+    return measure(given.streams, given.words)
+
+
+def make_base(folder: Path, tokenizer_of: Path) -> None:
+    """Write a model of the shapes of Qwen3-8B with random weights."""
+    from medreason.models.random_base import make_random_base
+
+    shape = QWEN3_8B
+    make_random_base(
+        folder,
+        tokenizer_of,
+        vocab_size=shape.vocab,
+        hidden_size=shape.hidden,
+        intermediate_size=shape.intermediate,
+        num_hidden_layers=shape.layers,
+        num_attention_heads=shape.heads,
+        num_key_value_heads=shape.kv_heads,
+        head_dim=shape.head_dim,
+        max_position_embeddings=shape.positions,
+        tie_word_embeddings=shape.tied,
+    )
 
 
 def machine() -> dict[str, object]:
@@ -134,7 +178,7 @@ def main(arguments: list[str]) -> int:
     try:
         if not given.json.parent.is_dir():
             raise MedReasonError(f"The folder of --json, {given.json.parent}, does not exist. Make it first.")
-        rows = measure_decode(given)
+        rows = {"decode": measure_decode, "memory": measure_memory, "ui": measure_ui}[given.kind](given)
         report = {"machine": machine(), "versions": versions(), "rows": rows}
         given.json.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
     except MedReasonError as fault:

@@ -6,6 +6,7 @@ answered. Judges nothing else: whether an answer is right is for raters.
 
 import argparse
 import json
+import os
 import sys
 from collections.abc import Iterator
 from dataclasses import asdict
@@ -13,13 +14,15 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from medreason.arguments import Parser
+from medreason.arguments import Parser, data_folder, server_of
 from medreason.data.cases import load_cases
+from medreason.data.earlier_answers import Earlier, read_earlier
 from medreason.domain.answers import Answer, Finish
 from medreason.domain.arms import ARMS, Arm
 from medreason.domain.case import Case
 from medreason.domain.conversation import Conversation
 from medreason.domain.events import Draft
+from medreason.domain.model_server import ModelServer
 from medreason.domain.provenance import Provenance
 from medreason.domain.sampling import Sampling
 from medreason.engine.protocol import Engine
@@ -38,7 +41,7 @@ def read_arguments(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument("--revision", default="", help="hub revision of the base model")
     parser.add_argument("--quantization", default="auto", choices=("auto", "none", "nf4"))
     parser.add_argument("--adapter", type=Path, help="adapter folder; without one the baseline answers alone")
-    parser.add_argument("--engine", default="local", choices=("local",), help="what holds the weights")
+    parser.add_server_options()
     parser.add_argument("--seed", type=int, default=usual.seed, help="the same for both arms")
     parser.add_argument(
         "--max-new-tokens",
@@ -48,22 +51,50 @@ def read_arguments(arguments: list[str]) -> argparse.Namespace:
     )
     parser.add_argument("--greedy", action="store_true", help="always the likeliest token, no sampling")
     parser.add_argument("--limit", type=int, default=0, help="only the first so many cases; 0 means all")
-    parser.add_argument("--out", type=Path, required=True, help="JSONL file to write; must not exist yet")
-    parser.add_argument("--data-dir", type=Path, default=Path("medreason-data"), help="default %(default)s")
+    parser.add_argument(
+        "--out", type=Path, required=True, help="JSONL file to write; must not exist yet, but with --resume"
+    )
+    parser.add_argument(
+        "--resume",
+        action="store_true",
+        help="go on with --out; cases with both answers are not asked again",
+    )
+    parser.add_data_dir()
     return parser.parse_args(arguments)
 
 
-def evaluate(engine: Engine, cases: tuple[Case, ...], sampling: Sampling, out: Path) -> list[tuple[Case, Answers]]:
-    """Ask case after case. Each answer is on disk before the next case is asked."""
+def make_engine(given: argparse.Namespace, server: ModelServer | None, folder: DataFolder) -> Engine:
+    """The engine that the options choose, not loaded yet."""
+    if server is not None:
+        from medreason.engine.openai_compatible import OpenAICompatibleEngine
+        from medreason.engine.server_connection import read_key
+
+        return OpenAICompatibleEngine(server, read_key(server))
+    from medreason.engine.local import LocalEngine
+
+    return LocalEngine(given.base_model, given.revision, given.quantization, folder, given.adapter)
+
+
+def evaluate(
+    engine: Engine, cases: tuple[Case, ...], sampling: Sampling, out: Path, earlier: Earlier | None = None
+) -> list[tuple[Case, Answers]]:
+    """Ask case after case; what `earlier` holds is kept and not asked again. Each answer is on disk before the
+    next case is asked."""
     said: list[tuple[Case, Answers]] = []
-    with open(out, "x", encoding="utf-8") as file:
+    kept = earlier.answers if earlier else {}
+    if earlier:
+        earlier.put_back(out)
+    with open(out, "a" if earlier else "x", encoding="utf-8") as file:
         for number, case in enumerate(cases, start=1):
-            answers = ask(engine, case, sampling)
+            answers = kept.get(case.case_id) or ask(engine, case, sampling)
             said.append((case, answers))
+            if case.case_id in kept:
+                continue
             for arm, answer in answers.items():
                 proof = Provenance(engine.provenance, arm, sampling)
                 file.write(json.dumps(row(case, arm, answer, proof), ensure_ascii=False) + "\n")
             file.flush()
+            os.fsync(file.fileno())
             ends = ", ".join(f"{arm.label} {answer.finish}" for arm, answer in answers.items())
             print(f"{number} of {len(cases)}: {case.case_id} ({ends})", file=sys.stderr, flush=True)
     return said
@@ -101,7 +132,7 @@ def thought_then_answered(answer: Answer) -> bool:
 
 def lengths_table(said: list[tuple[Case, Answers]]) -> Iterator[str]:
     """Tokens of thinking and answer, a line a case and one for the average. A case that failed on either
-    arm is left out of the average, for both arms."""
+    arm, or whose tokens a server did not tell, is left out of the average, for both arms."""
     arms = list(said[0][1])
     columns = [f"{part} {arm.label.lower()}" for part in ("thinking", "answer") for arm in arms]
     if len(arms) == 2:
@@ -118,6 +149,9 @@ def lengths_table(said: list[tuple[Case, Answers]]) -> Iterator[str]:
     for case, answers in said:
         if any(answer.finish is Finish.FAILED for answer in answers.values()):
             yield f"{case.case_id.ljust(width)}  failed"
+            continue
+        if not all(answer.counted for answer in answers.values()):
+            yield f"{case.case_id.ljust(width)}  not told by the server"
             continue
         thinking = [answers[arm].counts.thinking_tokens for arm in arms]
         answer = [answers[arm].counts.answer_tokens for arm in arms]
@@ -151,6 +185,7 @@ def summary(said: list[tuple[Case, Answers]]) -> Iterator[str]:
 def main(arguments: list[str]) -> int:
     given = read_arguments(arguments)
     try:
+        server = server_of(given)
         sampling = Sampling(
             seed=given.seed,
             max_new_tokens=given.max_new_tokens,
@@ -159,21 +194,25 @@ def main(arguments: list[str]) -> int:
         if given.limit < 0:
             raise MedReasonError(f"--limit is {given.limit}: give 0 for all cases, or how many.")
         cases = load_cases(given.cases)[: given.limit or None]
-        if given.out.exists():
-            raise MedReasonError(f"{given.out} exists already. Give another --out, or remove it.")
+        if given.out.exists() and not given.resume:
+            raise MedReasonError(
+                f"{given.out} exists already. Give another --out, remove it, or go on with it by --resume."
+            )
         if not given.out.parent.is_dir():
             raise MedReasonError(f"The folder of --out, {given.out.parent}, does not exist. Make it first.")
         if given.adapter is not None:
             read_adapter(given.adapter)  # refused before anything is loaded
-        folder = DataFolder(given.data_dir.expanduser().resolve())
+        folder = data_folder(given)
         folder.prepare()
-        from medreason.engine.local import LocalEngine
-
-        engine = LocalEngine(given.base_model, given.revision, given.quantization, folder, given.adapter)
+        engine = make_engine(given, server, folder)
         engine.load()
         if given.adapter is not None and engine.state.arms != ARMS:
             raise MedReasonError(engine.state.message)
-        said = evaluate(engine, cases, sampling, given.out)
+        earlier = None
+        if given.resume and given.out.exists():
+            earlier = read_earlier(given.out, cases, engine.state.arms, sampling, engine.provenance)
+            print(f"{len(earlier.answers)} of {len(cases)} cases were answered before.", file=sys.stderr)
+        said = evaluate(engine, cases, sampling, given.out, earlier)
     except MedReasonError as fault:
         print(fault, file=sys.stderr)
         return 2
@@ -181,7 +220,7 @@ def main(arguments: list[str]) -> int:
         print(f"{given.out} cannot be written ({fault.strerror or fault}).", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
-        print(f"Stopped. The cases answered so far are in {given.out}.", file=sys.stderr)
+        print(f"Stopped. The cases answered so far are in {given.out}; --resume goes on.", file=sys.stderr)
         return 130
     for text in summary(said):
         print(text)

@@ -3,7 +3,6 @@
 Takes about a quarter of an hour on two free cores. The adapter in the package is replaced only by a whole one.
 """
 
-import argparse
 import os
 import shutil
 import subprocess
@@ -14,15 +13,18 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from medreason import demo  # noqa: E402
+from medreason.arguments import Parser  # noqa: E402
 from medreason.finetune.manifest import ADAPTER, read_manifest  # noqa: E402
 
 HERE = Path(__file__).resolve().parent
 CONFIG = HERE / "configs" / "demo_adapter.yaml"
 MOST_BYTES = 3_000_000
+# The base that comes with MedReason brings these; a second tokenizer would be larger than the adapter.
+KEPT = ("README.md", "adapter_config.json", "adapter_model.safetensors", "manifest.json")
 
 
 def main(words: list[str]) -> int:
-    top = argparse.ArgumentParser(prog="make_demo_adapter.py", description=__doc__)
+    top = Parser(prog="make_demo_adapter.py", description=__doc__)
     top.add_argument("--out", type=Path, default=demo.ADAPTER, metavar="DIR", help="where the adapter goes")
     options, passed_on = top.parse_known_args(words)
     with tempfile.TemporaryDirectory() as scratch:
@@ -32,6 +34,9 @@ def main(words: list[str]) -> int:
         if code != 0 or read_manifest(run / ADAPTER) is None:
             print("The demo adapter was not made; the one in the package stays as it is.", file=sys.stderr)
             return code or 1
+        for file in (run / ADAPTER).iterdir():
+            if file.name not in KEPT:
+                file.unlink()
         size = sum(file.stat().st_size for file in (run / ADAPTER).iterdir())
         if size > MOST_BYTES:
             print(

@@ -16,7 +16,8 @@ def load_cases(path: Path) -> tuple[Case, ...]:
     suffix = path.suffix.lower()
     if suffix not in (".jsonl", ".csv"):
         raise MedReasonError(f"{path.name} is no case file. Give a file that ends in .jsonl or .csv.")
-    records, faults = read_csv(path) if suffix == ".csv" else read_jsonl(path)
+    records, faulty = read_csv(path) if suffix == ".csv" else read_jsonl(path)
+    faults = [str(fault) for fault in faulty]
     if records and not any("text" in record.values for record in records):
         faults.insert(0, "there is no column “text”")
         records = []
@@ -35,7 +36,7 @@ def load_cases(path: Path) -> tuple[Case, ...]:
         cases.append(case)
     if not cases and not faults:
         faults.append("it holds no cases")
-    refuse(path, faults, "Mend these rows and load the file again.")
+    refuse(f"The file {path.name}", faults, "Mend these rows and load the file again.")
     return tuple(cases)
 
 

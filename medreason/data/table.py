@@ -1,40 +1,61 @@
-"""Reads the lines of a JSONL file or the rows of a CSV file into dictionaries, numbered as an editor shows them.
+"""Reads the rows of JSONL, JSON, CSV and Parquet files one after the other, numbered as an editor shows them.
 
-Knows nothing of columns beyond their names; who calls it says what a record must hold.
+Knows nothing of columns beyond their names; who calls it says what a record must hold. A row that cannot be read
+is a fault of that row; a file that cannot be read at all is refused in words.
 """
 
 import csv
 import io
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
+from medreason.domain.dataset import RowFault
 from medreason.errors import MedReasonError
 
 LARGEST_FILE_BYTES = 2 * 1024**3
+LONGEST_LINE_BYTES = 32 * 1024**2
 FAULTS_SHOWN = 5
+ROWS_AT_ONCE = 1000
+NOT_UTF8 = "is not UTF-8 text"
+NOT_AN_OBJECT = "is not a JSON object on one line"
+
+Hear = Callable[[float], None]
 
 
 class Record(NamedTuple):
-    """One row: its line number in the file (the header of a CSV is line 1) and its values by column."""
+    """One row: its number and its values by column. The number is the line of a JSONL or CSV file (the header of
+    a CSV is line 1), else the place of the row, from 1."""
 
     line: int
     values: dict[str, object]
 
 
-def read_text(path: Path) -> str:
-    """The file as text. UTF-8, with or without a byte-order mark; anything else is refused by line."""
+def size_of(path: Path) -> int:
+    """Bytes of a file; refuses one that is missing, no ordinary file, or larger than 2 GB."""
     try:
         if not path.is_file():
             raise MedReasonError(f"The file {path} does not exist. Check its name and folder.")
-        if path.stat().st_size > LARGEST_FILE_BYTES:
-            raise MedReasonError(f"The file {path} is larger than 2 GB. Split it into smaller files.")
+        size = path.stat().st_size
+    except OSError as fault:
+        raise unreadable(path, fault) from fault
+    if size > LARGEST_FILE_BYTES:
+        raise MedReasonError(f"The file {path} is larger than 2 GB. Split it into smaller files.")
+    return size
+
+
+def unreadable(path: Path, fault: OSError) -> MedReasonError:
+    return MedReasonError(f"The file {path} cannot be read ({fault.strerror or fault}). Check its permissions.")
+
+
+def read_text(path: Path) -> str:
+    """The file as text. UTF-8, with or without a byte-order mark; anything else is refused by line."""
+    size_of(path)
+    try:
         content = path.read_bytes()
     except OSError as fault:
-        raise MedReasonError(
-            f"The file {path} cannot be read ({fault.strerror}). Check its permissions."
-        ) from fault
+        raise unreadable(path, fault) from fault
     try:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError as fault:
@@ -44,52 +65,153 @@ def read_text(path: Path) -> str:
         ) from fault
 
 
-def read_jsonl(path: Path) -> tuple[list[Record], list[str]]:
-    """One JSON object a line, blank lines left out; and the faults found."""
-    records, faults = [], []
-    # Only "\n" ends a line: splitlines() would also cut at U+2028, which JSON text may hold.
-    for line, text in enumerate(read_text(path).split("\n"), 1):
-        if not text.strip():
-            continue
-        try:
-            values = json.loads(text)
-        except (ValueError, RecursionError):
-            faults.append(f"row {line} is not a JSON object on one line")
-            continue
+def jsonl_records(path: Path, hear: Hear | None = None) -> Iterator[Record | RowFault]:
+    """One JSON object a line, blank lines left out. `hear` is told the share of the file read so far."""
+    size, done = size_of(path), 0
+    try:
+        with path.open("rb") as file:
+            # Only "\n" ends a line: text lines would also be cut at U+2028, which JSON text may hold.
+            for number, raw in enumerate(_lines(file), 1):
+                done += len(raw)
+                if hear and number % ROWS_AT_ONCE == 0:
+                    hear(done / size)
+                if found := _object_of(number, raw):
+                    yield found
+    except OSError as fault:
+        raise unreadable(path, fault) from fault
+
+
+def _lines(file: Any) -> Iterator[bytes]:
+    """The lines of a file, an over-long one cut there: it is faulty whatever follows."""
+    while line := file.readline(LONGEST_LINE_BYTES):
+        if len(line) == LONGEST_LINE_BYTES:
+            while (rest := file.readline(LONGEST_LINE_BYTES)) and not rest.endswith(b"\n"):
+                pass
+        yield line
+
+
+def _object_of(number: int, raw: bytes) -> Record | RowFault | None:
+    if len(raw) == LONGEST_LINE_BYTES:
+        return RowFault(number, "", f"is longer than {LONGEST_LINE_BYTES // 1024**2} MB")
+    try:
+        text = raw.decode("utf-8-sig" if number == 1 else "utf-8")
+    except UnicodeDecodeError:
+        return RowFault(number, "", NOT_UTF8)
+    if not text.strip():
+        return None
+    try:
+        values = json.loads(text)
+    except (ValueError, RecursionError):
+        values = None
+    return Record(number, values) if isinstance(values, dict) else RowFault(number, "", NOT_AN_OBJECT)
+
+
+def json_records(path: Path, hear: Hear | None = None) -> Iterator[Record | RowFault]:
+    """The objects of one JSON array, or of a file that is JSONL in truth."""
+    text = read_text(path)
+    if text.lstrip()[:1] != "[":
+        yield from jsonl_records(path, hear)
+        return
+    try:
+        rows = json.loads(text)
+    except (ValueError, RecursionError) as fault:
+        line = f" (line {fault.lineno})" if isinstance(fault, json.JSONDecodeError) else ""
+        raise MedReasonError(
+            f"The file {path.name} is not valid JSON{line}. Give an array of objects, or one object a line."
+        ) from fault
+    for number, values in enumerate(rows, 1):
         if isinstance(values, dict):
-            records.append(Record(line, values))
+            yield Record(number, values)
         else:
-            faults.append(f"row {line} is not a JSON object on one line")
-    return records, faults
+            yield RowFault(number, "", "is not a JSON object")
 
 
-def read_csv(path: Path) -> tuple[list[Record], list[str]]:
-    """Rows below a header of column names, comma separated; and the faults found."""
-    records: list[Record] = []
-    faults: list[str] = []
+def csv_records(path: Path) -> Iterator[Record | RowFault]:
+    """Rows below a header of column names, comma separated, in UTF-8."""
+    # The reader's own limit would refuse the whole file for one long cell, without naming its column.
+    csv.field_size_limit(LARGEST_FILE_BYTES)
     reader = csv.reader(io.StringIO(read_text(path), newline=""), strict=True)
     try:
         header = [name.strip() for name in next(reader, [])]
-        if len(set(header)) < len(header):
-            faults.append("row 1 names a column twice")
+        named = [name for name in header if name]
+        if len(set(named)) < len(named):
+            refuse(f"The file {path.name}", ["row 1 names a column twice"], "Give each column its own name.")
         line = reader.line_num + 1
         for cells in reader:
             if any(cell.strip() for cell in cells):
                 if len(cells) > len(header):
-                    faults.append(f"row {line} has {len(cells)} cells for {len(header)} columns")
+                    yield RowFault(line, "", f"has {len(cells)} cells for {len(header)} columns")
                 else:
-                    records.append(Record(line, dict(zip(header, cells, strict=False))))
+                    yield Record(line, dict(zip(header, cells, strict=False)))
             line = reader.line_num + 1
     except csv.Error as fault:
-        faults.append(f"row {reader.line_num} is not a CSV row ({fault})")
+        yield RowFault(reader.line_num, "", f"is not a CSV row ({fault})")
+
+
+def parquet_records(path: Path, hear: Hear | None = None) -> Iterator[Record | RowFault]:
+    """The rows of a Parquet file, a thousand in memory at a time."""
+    size_of(path)
+    import pyarrow  # type: ignore[import-untyped]
+    from pyarrow import parquet
+
+    try:
+        with parquet.ParquetFile(path) as file:
+            total, number = max(1, file.metadata.num_rows), 0
+            for batch in file.iter_batches(batch_size=ROWS_AT_ONCE):
+                cells = [_cells(column) for column in batch.columns]
+                for values in zip(*cells, strict=True):
+                    number += 1
+                    yield Record(number, dict(zip(batch.schema.names, values, strict=True)))
+                if hear:
+                    hear(number / total)
+    except OSError as fault:
+        raise MedReasonError(
+            f"The file {path.name} is not a whole Parquet file. Write or download it again."
+        ) from fault
+    except pyarrow.ArrowException as fault:
+        raise MedReasonError(
+            f"The file {path.name} is not a Parquet file that can be read. Write or download it again."
+        ) from fault
+
+
+def _cells(column: Any) -> list[object]:
+    try:
+        return column.to_pylist()
+    except UnicodeDecodeError:  # one bad cell would lose the other rows: read them one by one
+        return [_cell(one) for one in column]
+
+
+def _cell(value: Any) -> object:
+    try:
+        return value.as_py()
+    except UnicodeDecodeError:
+        return value.as_buffer().to_pybytes()
+
+
+def read_jsonl(path: Path) -> tuple[list[Record], list[RowFault]]:
+    """All records of a JSONL file; and the faults found."""
+    return _apart(jsonl_records(path))
+
+
+def read_csv(path: Path) -> tuple[list[Record], list[RowFault]]:
+    """All records of a CSV file; and the faults found."""
+    return _apart(csv_records(path))
+
+
+def _apart(entries: Iterable[Record | RowFault]) -> tuple[list[Record], list[RowFault]]:
+    records: list[Record] = []
+    faults: list[RowFault] = []
+    for one in entries:
+        records.append(one) if isinstance(one, Record) else faults.append(one)
     return records, faults
 
 
-def refuse(path: Path, faults: Sequence[str], remedy: str) -> None:
-    """Raise one sentence with the first few faults and the number of the others, if there are any."""
+def refuse(name: str, faults: Sequence[object], remedy: str, count: int = 0) -> None:
+    """Raise one sentence with the first few faults and the number of the others, if there are any. `count` is
+    the number of all faults where not all are at hand."""
     if not faults:
         return
-    shown = "; ".join(faults[:FAULTS_SHOWN])
-    more = len(faults) - FAULTS_SHOWN
+    shown = "; ".join(str(fault) for fault in faults[:FAULTS_SHOWN])
+    more = max(count, len(faults)) - min(len(faults), FAULTS_SHOWN)
     rest = f"; and {more:,} more" if more > 0 else ""
-    raise MedReasonError(f"The file {path.name} cannot be used: {shown}{rest}. {remedy}")
+    raise MedReasonError(f"{name} cannot be used: {shown}{rest}. {remedy}")

@@ -1,8 +1,9 @@
-"""What comes with the program: the embedded curriculum, the case deck, the ready-made adapter."""
+"""What comes with the program: curriculum, case deck, practice cases for raters, the ready-made adapter."""
 
 from pathlib import Path
 
 HERE = Path(__file__).parent
 CURRICULUM = HERE / "curriculum.jsonl"
 CASES = HERE / "cases.jsonl"
+PRACTICE = HERE / "practice.jsonl"
 ADAPTER = HERE / "adapter"

@@ -21,11 +21,17 @@ class Finish(StrEnum):
 @dataclass(frozen=True)
 class Counts:
     """Tokens of one answer by the model's own tokenizer; the prompt and the cap are never in the lengths.
-    Tags and the end-of-turn token are counted in neither part."""
+    Tags and the end-of-turn token are counted in neither part, except where a server counts. A part that has words
+    and 0 tokens is one that a server did not count: see `Answer.counted`."""
 
     prompt_tokens: int = 0
     thinking_tokens: int = 0
     answer_tokens: int = 0
+
+    @property
+    def said(self) -> int:
+        """Thinking and answer together."""
+        return self.thinking_tokens + self.answer_tokens
 
 
 @dataclass(frozen=True)
@@ -52,6 +58,12 @@ class Answer:
     counts: Counts = Counts()
     timings: Timings = Timings()
 
+    @property
+    def counted(self) -> bool:
+        """Whether its tokens are known: a server need not tell them, or not those of each part."""
+        parts = ((self.thinking, self.counts.thinking_tokens), (self.text, self.counts.answer_tokens))
+        return not any(words and not tokens for words, tokens in parts)
+
     def __post_init__(self) -> None:
         checks = Checks()
         checks.text("thinking", self.thinking, LONGEST_TEXT, empty_ok=True)
@@ -64,3 +76,26 @@ class Answer:
             "a failed answer names its fault, and no other does",
         )
         checks.done()
+
+    @property
+    def ended_by_itself(self) -> bool:
+        return self.finish is Finish.STOP
+
+    def joined_counts(self, more: Counts) -> Counts:
+        """Counts of this answer and of what its arm said when it was continued. The prompt is the question's,
+        without what the arm had said to it already."""
+        mine = self.counts
+        return Counts(
+            mine.prompt_tokens or more.prompt_tokens,
+            mine.thinking_tokens + more.thinking_tokens,
+            mine.answer_tokens + more.answer_tokens,
+        )
+
+    def joined_timings(self, more: Timings) -> Timings:
+        """Times of both stretches; the time between them counts nowhere."""
+        mine = self.timings
+        thinking_s = mine.thinking_s
+        if not self.closed and more.thinking_s:
+            thinking_s = mine.total_s + more.thinking_s
+        first = mine.first_token_s or (mine.total_s + more.first_token_s if more.first_token_s else 0.0)
+        return Timings(first, thinking_s, mine.total_s + more.total_s)

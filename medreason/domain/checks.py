@@ -1,9 +1,12 @@
 """Collects every fault of a value before it is refused, so that nobody mends a form one line at a time."""
 
 import math
+import re
 from collections.abc import Collection
 
 from medreason.errors import Fault, Invalid
+
+UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 
 
 class Checks:
@@ -42,8 +45,9 @@ class Checks:
             return self.require(False, field, value, "must not be empty")
         if len(value) > longest:
             return self.require(False, field, value, f"has {len(value):,} characters; shorten it to {longest:,}")
-        storable = "\x00" not in value and not any("\ud800" <= c <= "\udfff" for c in value)
-        return self.require(storable, field, value, "holds characters that cannot be stored")
+        return self.require(
+            UNSTORABLE.search(value) is None, field, value, "holds characters that cannot be stored"
+        )
 
     def choice(self, field: str, value: object, choices: Collection[object]) -> bool:
         listed = ", ".join(str(choice) for choice in choices)

@@ -45,17 +45,30 @@ class Turn:
 @dataclass(frozen=True)
 class Conversation:
     """Finished turns and the question now asked. `system_prompt` is the same for both arms; empty means
-    the chat template's own default."""
+    the chat template's own default. `begun`: what each arm has said to the question already, where their
+    answers are to be continued."""
 
     question: str
     earlier: tuple[Turn, ...] = ()
     system_prompt: str = ""
+    begun: Turn | None = None
 
     def __post_init__(self) -> None:
         checks = Checks()
         checks.text("Question", self.question, LONGEST_QUESTION)
         checks.text("System prompt", self.system_prompt, LONGEST_QUESTION, empty_ok=True)
+        if self.begun is not None:
+            same = self.begun.question == self.question
+            checks.require(same, "Question", self.question, "continue the question that was asked")
         checks.done()
+
+    def goes_on(self, arm: Arm) -> bool:
+        """Whether the arm is to speak. One that is continued and had ended by itself has no more to say."""
+        return self.begun is None or not self.begun.answer(arm).ended_by_itself
+
+    def begun_by(self, arm: Arm) -> Answer | None:
+        """What the arm goes on from, or None where it begins anew."""
+        return self.begun.answer(arm) if self.begun is not None else None
 
     def messages(self, arm: Arm) -> list[Message]:
         """What `arm` is sent: its own earlier answers without their thinking, then the question.

@@ -7,7 +7,7 @@ arm the order is `Started`, then `ThinkingText`s, then `AnswerText`s, then exact
 
 from dataclasses import dataclass
 
-from medreason.domain.answers import Answer, Counts, Finish, Timings
+from medreason.domain.answers import LONGEST_TEXT, Answer, Counts, Finish, Timings
 from medreason.domain.arms import Arm
 from medreason.domain.provenance import ModelProvenance
 
@@ -65,19 +65,28 @@ Event = Started | ThinkingText | AnswerText | Finished | Failed
 
 class Draft:
     """Gathers the events of one arm into an `Answer`. Until told otherwise the answer is `CANCELLED`:
-    a stream that breaks off has been stopped, not finished."""
+    a stream that breaks off has been stopped, not finished. `begun` is what the arm said before, where it is
+    continued: what comes is joined to it, and where it had ended by itself nothing comes.
 
-    def __init__(self, arm: Arm):
+    A part longer than can be stored loses its end, and the answer then counts as cut off."""
+
+    def __init__(self, arm: Arm, begun: Answer | None = None):
         self.arm = arm
-        self.thinking: list[str] = []
-        self.text: list[str] = []
-        self.thought = False
-        self.closed = False
-        self.finish = Finish.CANCELLED
+        self.begun = begun or Answer()
+        self.thinking = [self.begun.thinking]
+        self.text = [self.begun.text]
+        self.thought = self.begun.thought
+        self.closed = self.begun.closed
+        self.done = self.begun.ended_by_itself
+        self.finish = self.begun.finish if self.done else Finish.CANCELLED
         self.fault = ""
-        self.counts = Counts()
-        self.timings = Timings()
-        self.done = False
+        self.counts = self.begun.counts
+        self.timings = self.begun.timings
+        self._room = {
+            "thinking": LONGEST_TEXT - len(self.begun.thinking),
+            "text": LONGEST_TEXT - len(self.begun.text),
+        }
+        self._cut = False
 
     def take(self, event: Event) -> None:
         """Add one event; events of the other arm are ignored."""
@@ -85,19 +94,31 @@ class Draft:
             return
         match event:
             case Started(prompt_tokens=prompt_tokens):
-                self.counts = Counts(prompt_tokens=prompt_tokens)
+                self.counts = self.begun.joined_counts(Counts(prompt_tokens=prompt_tokens))
             case ThinkingText(text=text):
                 self.thought = True
-                self.thinking.append(text)
+                self.thinking.append(self._fitting("thinking", text))
             case AnswerText(text=text):
                 self.closed = self.thought
-                self.text.append(text)
+                self.text.append(self._fitting("text", text))
             case Finished():
-                self.finish, self.counts, self.timings = event.finish, event.counts, event.timings
-                self.thought, self.closed, self.done = event.thought, event.closed, True
+                self.finish = Finish.LENGTH if self._cut and event.finish is Finish.STOP else event.finish
+                self.thought, self.closed = event.thought, event.closed
+                self._end(event)
             case Failed():
                 self.finish, self.fault = Finish.FAILED, event.reason
-                self.counts, self.timings, self.done = event.counts, event.timings, True
+                self._end(event)
+
+    def _end(self, event: Finished | Failed) -> None:
+        self.counts = self.begun.joined_counts(event.counts)
+        self.timings = self.begun.joined_timings(event.timings)
+        self.done = True
+
+    def _fitting(self, part: str, text: str) -> str:
+        kept = text[: self._room[part]]
+        self._room[part] -= len(kept)
+        self._cut = self._cut or len(kept) < len(text)
+        return kept
 
     def answer(self) -> Answer:
         return Answer(

@@ -49,7 +49,7 @@ SCALES: dict[Axis, Scale] = {
     Axis.CORRECTNESS: Scale(
         Axis.CORRECTNESS,
         "Factual correctness",
-        "Rate what is stated as fact, in the thinking and in the answer.",
+        "Rate everything shown that is stated as fact.",
         (
             "Central claim wrong; following it could cause serious harm",
             "Central claim wrong or unusable, or a major error beside a right conclusion",

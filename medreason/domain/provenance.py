@@ -14,7 +14,9 @@ class ModelProvenance:
     Hashes are SHA-256 in hex. `base_sha256` is over the weights' contents, `adapter_sha256` over the
     adapter's weight file, `template_sha256` over the chat template's text. `precision` is e.g.
     "bfloat16", "float32" or "nf4". `self_test` is the sentence of the self-test that these weights
-    passed. `claimed_by` is empty where this program holds the weights itself, else who claims it.
+    passed. `adapter_step` is the training step at which the adapter was kept, 0 where that is not known.
+    `claimed_by` is empty where this program holds the weights itself, else who claims them: then the names are
+    that server's own, the hashes empty, the precision "as served".
     """
 
     base_model: str
@@ -28,6 +30,14 @@ class ModelProvenance:
     self_test: str
     versions: dict[str, str] = field(default_factory=dict)
     claimed_by: str = ""
+    adapter_step: int = 0
+
+    @property
+    def finetuned_identity(self) -> str:
+        """What tells one fine-tuned model from another: the adapter's hash, or, where weights are only claimed,
+        who claims them under which names."""
+        claimed = f"{self.adapter} on {self.base_model}, {self.claimed_by}" if self.claimed_by else ""
+        return self.adapter_sha256 or claimed
 
     def __post_init__(self) -> None:
         checks = Checks()
@@ -38,12 +48,16 @@ class ModelProvenance:
 
 @dataclass(frozen=True)
 class Provenance:
-    """What produced one answer: the loaded model, whether the adapter acted, and how it was asked."""
+    """What produced one answer: the loaded model, whether the adapter acted, and how it was asked.
+
+    `continued_at`: how many tokens the arm had said each time its answer was continued; empty where it was
+    given in one go. `sampling.max_new_tokens` is then the sum of what was allowed."""
 
     model: ModelProvenance
     arm: Arm
     sampling: Sampling
     system_prompt: str = ""
+    continued_at: tuple[int, ...] = ()
 
     @property
     def adapter_active(self) -> bool:
@@ -60,4 +74,5 @@ class Provenance:
             arm=Arm(stored["arm"]),
             sampling=Sampling(**stored["sampling"]),
             system_prompt=stored["system_prompt"],
+            continued_at=tuple(stored.get("continued_at", ())),
         )

@@ -80,6 +80,6 @@ class Sides:
     def side(self, arm: Arm) -> Side:
         return Side.LEFT if arm is self.left else Side.RIGHT
 
-    def preference_for_finetuned(self, preference: int) -> int:
-        """The left/right preference turned so that positive means "fine-tuned better"."""
-        return preference if self.right is Arm.FINETUNED else -preference
+    def toward(self, arm: Arm, preference: int) -> int:
+        """The left/right preference turned so that it is positive where `arm` is better."""
+        return preference if self.right is arm else -preference

@@ -23,6 +23,13 @@ class Sampling:
     top_k: int = setting(
         20, "Top-k", "Words are drawn from this many of the likeliest. 0 is off.", minimum=0, maximum=1000
     )
+    min_p: float = setting(
+        0.0,
+        "Min-p",
+        "Words rarer than this share of the likeliest one are left out. 0 is off.",
+        minimum=0,
+        maximum=1,
+    )
     seed: int = setting(
         42,
         "Seed",

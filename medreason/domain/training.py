@@ -1,12 +1,12 @@
-"""A training run as a value: every setting once, and what a run can be seen doing."""
+"""What decides a training run: every setting once, with its label, help and limits."""
 
 import re
 from dataclasses import dataclass
-from enum import StrEnum
 
 from medreason.domain.setting import check_settings, setting
 
-RUN_NAME = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,63}")
+# Windows keeps some names for devices, whatever follows their dot.
+RUN_NAME = re.compile(r"(?!(?i:con|prn|aux|nul|com[0-9]|lpt[0-9])(?:\.|\Z))[A-Za-z0-9_-][A-Za-z0-9._-]{0,63}")
 
 
 @dataclass(frozen=True)
@@ -44,8 +44,52 @@ class TrainingConfig:
     data: str = setting(
         "curriculum",
         "Training data",
-        "“curriculum” for the embedded cases, or a JSONL file with Question, Complex_CoT, Response.",
+        "“curriculum” for the embedded cases, the name of prepared data, a hub id, or a file.",
         group="Data",
+    )
+    data_config: str = setting(
+        "",
+        "Configuration of the data",
+        "Which part of a hub data set, such as “en”. Empty where it has only one.",
+        group="Data",
+        advanced=True,
+    )
+    data_revision: str = setting(
+        "",
+        "Revision of the data",
+        "Hub revision (commit or tag) of the data set. Empty means the newest.",
+        group="Data",
+        advanced=True,
+    )
+    columns: str = setting(
+        "",
+        "Columns",
+        "Where the file names its columns otherwise, such as “Question=prompt, Complex_CoT=cot, Response=answer”.",
+        group="Data",
+        advanced=True,
+    )
+    skip_faulty_rows: bool = setting(
+        False,
+        "Leave faulty rows out",
+        "Train on the good rows although some rows are faulty.",
+        group="Data",
+        advanced=True,
+    )
+    min_thinking_chars: int = setting(
+        0,
+        "Shortest thinking in characters",
+        "Rows whose thinking is not longer than this are left out. 200 keeps traces that reason.",
+        group="Data",
+        minimum=0,
+        maximum=1_000_000,
+        advanced=True,
+    )
+    drop_duplicates: bool = setting(
+        True,
+        "Leave duplicates out",
+        "Of rows with equal or nearly equal questions only the first is kept.",
+        group="Data",
+        advanced=True,
     )
     max_rows: int = setting(
         56,
@@ -71,6 +115,22 @@ class TrainingConfig:
         group="Data",
         minimum=32,
         maximum=32768,
+    )
+    text_format: str = setting(
+        "chat",
+        "Text format",
+        "chat writes rows as the model will be asked, with the loss on the assistant's part alone; article writes "
+        "them as the article does, with the loss on every token.",
+        group="Data",
+        choices=("chat", "article"),
+        advanced=True,
+    )
+    packing: bool = setting(
+        False,
+        "Pack short rows together",
+        "Fills each row of a batch with several short conversations, which never see each other. Faster on a GPU.",
+        group="Data",
+        advanced=True,
     )
     epochs: float = setting(
         2.0,
@@ -98,6 +158,7 @@ class TrainingConfig:
         1,
         "Rows at once",
         "Rows in memory at the same time.",
+        group="Memory and speed",
         minimum=1,
         maximum=512,
         advanced=True,
@@ -106,6 +167,7 @@ class TrainingConfig:
         1,
         "Batches a step",
         "Batches gathered before each step.",
+        group="Memory and speed",
         minimum=1,
         maximum=1024,
         advanced=True,
@@ -114,6 +176,7 @@ class TrainingConfig:
         16,
         "LoRA rank",
         "Size of the adapter. Larger learns more and takes more memory.",
+        group="Adapter",
         minimum=1,
         maximum=512,
         advanced=True,
@@ -122,6 +185,7 @@ class TrainingConfig:
         32,
         "LoRA alpha",
         "Strength of the adapter; twice the rank is usual.",
+        group="Adapter",
         minimum=1,
         maximum=2048,
         advanced=True,
@@ -130,6 +194,7 @@ class TrainingConfig:
         0.0,
         "LoRA dropout",
         "Share of the adapter's input left out at random while training.",
+        group="Adapter",
         minimum=0.0,
         maximum=0.9,
         advanced=True,
@@ -138,6 +203,7 @@ class TrainingConfig:
         "q_proj,v_proj",
         "Adapted layers",
         "Layers that get an adapter, comma separated, or “all-linear”.",
+        group="Adapter",
         advanced=True,
     )
     warmup_share: float = setting(
@@ -182,6 +248,57 @@ class TrainingConfig:
         False,
         "Gradient checkpointing",
         "Saves memory for about a third more time.",
+        group="Memory and speed",
+        advanced=True,
+    )
+    log_every: int = setting(
+        0,
+        "Log every so many steps",
+        "How often the loss is written down. 0 chooses by the length of the run, at most ten.",
+        group="Checkpoints and logs",
+        minimum=0,
+        maximum=10_000,
+        advanced=True,
+    )
+    save_every: int = setting(
+        0,
+        "Evaluate and save every so many steps",
+        "How often the held-out loss is measured and a checkpoint is kept. 0 means after each pass.",
+        group="Checkpoints and logs",
+        minimum=0,
+        maximum=1_000_000,
+        advanced=True,
+    )
+    keep_checkpoints: int = setting(
+        3,
+        "Checkpoints kept",
+        "Older ones are removed, but never the newest and never the best.",
+        group="Checkpoints and logs",
+        minimum=1,
+        maximum=100,
+        advanced=True,
+    )
+    best_by_held_out: bool = setting(
+        False,
+        "Keep the best adapter",
+        "The result is the checkpoint with the lowest held-out loss, instead of the last step.",
+        group="Checkpoints and logs",
+        advanced=True,
+    )
+    loader_workers: int = setting(
+        0,
+        "Loader processes",
+        "Processes that prepare batches beside the training.",
+        group="Memory and speed",
+        minimum=0,
+        maximum=32,
+        advanced=True,
+    )
+    tensorboard: bool = setting(
+        False,
+        "TensorBoard files",
+        "Also writes the curves for TensorBoard into the run's folder.",
+        group="Checkpoints and logs",
         advanced=True,
     )
     seed: int = setting(
@@ -209,47 +326,3 @@ class TrainingConfig:
             "give layer names such as q_proj,v_proj",
         )
         checks.done()
-
-
-class RunState(StrEnum):
-    """What a run is doing. LOST: its process is gone and left no word of how it ended."""
-
-    QUEUED = "queued"
-    LOADING = "loading"
-    TRAINING = "training"
-    SAVING = "saving"
-    COMPLETED = "completed"
-    STOPPED = "stopped"
-    FAILED = "failed"
-    LOST = "lost"
-
-    @property
-    def ended(self) -> bool:
-        return self in (RunState.COMPLETED, RunState.STOPPED, RunState.FAILED, RunState.LOST)
-
-
-@dataclass(frozen=True)
-class LossPoint:
-    """Loss after one step; `held_out` says that it was measured on the held-out rows."""
-
-    step: int
-    loss: float
-    held_out: bool = False
-
-
-@dataclass(frozen=True)
-class RunStatus:
-    """A run as its files tell it. Times are seconds; `seconds_left` is None while it cannot be told.
-    `message` is one plain sentence on what happens or went wrong."""
-
-    name: str
-    state: RunState
-    step: int = 0
-    total_steps: int = 0
-    elapsed_s: float = 0.0
-    seconds_left: float | None = None
-    losses: tuple[LossPoint, ...] = ()
-    message: str = ""
-    log_tail: str = ""
-    adapter: str = ""
-    started_at: str = ""

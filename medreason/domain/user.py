@@ -19,13 +19,14 @@ class Action(StrEnum):
     COMPARE = "compare"
     RATE = "rate"
     RESULTS = "see the results"
+    STUDIES = "run studies"
     MANAGE_USERS = "manage users"
 
 
 ALLOWED: dict[Role, frozenset[Action]] = {
     Role.ADMIN: frozenset(Action),
     Role.ENGINEER: frozenset({Action.TRAIN, Action.COMPARE, Action.RESULTS}),
-    Role.LEAD: frozenset({Action.COMPARE, Action.RESULTS, Action.RATE}),
+    Role.LEAD: frozenset({Action.COMPARE, Action.RESULTS, Action.RATE, Action.STUDIES}),
     Role.RATER: frozenset({Action.RATE, Action.COMPARE}),
 }
 

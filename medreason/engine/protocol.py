@@ -57,7 +57,9 @@ class Engine(Protocol):
     def ask_pair(
         self, conversation: Conversation, sampling: Sampling, cancelled: Callable[[], bool]
     ) -> Iterator[Event]:
-        """Stream both arms' answers. `cancelled` is read between steps; when it turns true both arms end
+        """Stream both arms' answers. Where the conversation holds answers that were begun, each arm goes on from
+        exactly what it had said, and one for which `conversation.goes_on` is false gives no event; counts and
+        times are then those of what is added. `cancelled` is read between steps; when it turns true both arms end
         with finish CANCELLED. Closing the iterator early also frees the engine. A fault in this request
         ends it with `Failed` events and leaves the next request right."""
         ...

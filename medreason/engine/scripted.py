@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from hashlib import sha256
 from pathlib import Path
 
-from medreason.domain.answers import Counts, Finish, Timings
+from medreason.domain.answers import Answer, Counts, Finish, Timings
 from medreason.domain.arms import ARMS, Arm
 from medreason.domain.conversation import Conversation
 from medreason.domain.events import AnswerText, Event, Failed, Finished, Started, ThinkingText
@@ -83,49 +83,60 @@ class ScriptedEngine:
     ) -> Iterator[Event]:
         self.asked.append((conversation, sampling))
         began = time.monotonic()
-        arms = self._state.arms
+        arms = tuple(arm for arm in self._state.arms if conversation.goes_on(arm))
         said = {arm: {"thinking": 0, "answer": 0} for arm in arms}
         prompt = len(conversation.question.split())
         for arm in arms:
             yield Started(arm, prompt, self._provenance)
-        voices = {arm: self._words(arm, said[arm]) for arm in arms}
+        voices = {arm: self._words(arm, conversation.begun_by(arm)) for arm in arms}
 
         def counts(arm: Arm) -> Counts:
             return Counts(prompt, said[arm]["thinking"], said[arm]["answer"])
 
-        def timings() -> Timings:
-            return Timings(self.pause_s, 0.0, time.monotonic() - began)
+        thought_until: dict[Arm, float] = {}
+
+        def timings(arm: Arm) -> Timings:
+            now = time.monotonic()
+            thought_s = thought_until.get(arm, now) - began if said[arm]["thinking"] else 0.0
+            return Timings(self.pause_s, thought_s, now - began)
 
         while voices:
             for arm in list(voices):
                 script = self.scripts[arm]
                 if cancelled():
                     del voices[arm]
-                    thought = said[arm]["thinking"] > 0
-                    closed = said[arm]["answer"] > 0 and thought
-                    yield Finished(arm, Finish.CANCELLED, counts(arm), timings(), thought, closed)
+                    begun = conversation.begun_by(arm) or Answer()
+                    thought = begun.thought or said[arm]["thinking"] > 0
+                    closed = begun.closed or (said[arm]["answer"] > 0 and thought)
+                    yield Finished(arm, Finish.CANCELLED, counts(arm), timings(arm), thought, closed)
                     continue
                 if self.pause_s:
                     time.sleep(self.pause_s)
-                event = next(voices[arm], None)
+                spent = said[arm]["thinking"] + said[arm]["answer"] >= sampling.max_new_tokens
+                event = None if spent else next(voices[arm], None)
                 if event is not None:
+                    said[arm]["thinking" if isinstance(event, ThinkingText) else "answer"] += 1
+                    if isinstance(event, AnswerText):
+                        thought_until.setdefault(arm, time.monotonic())
                     yield event
                     continue
+                cut = spent and next(voices[arm], None) is not None
                 del voices[arm]
-                if script.fault:
-                    yield Failed(arm, script.fault, counts(arm), timings())
+                if script.fault and not cut:
+                    yield Failed(arm, script.fault, counts(arm), timings(arm))
                 else:
+                    begun = conversation.begun_by(arm) or Answer()
                     thought = bool(script.thinking)
-                    closed = thought and bool(script.answer)
-                    yield Finished(arm, script.finish, counts(arm), timings(), thought, closed)
+                    answered = begun.closed or said[arm]["answer"] > 0
+                    finish = Finish.LENGTH if cut else script.finish
+                    yield Finished(arm, finish, counts(arm), timings(arm), thought, thought and answered)
 
-    def _words(self, arm: Arm, said: dict[str, int]) -> Iterator[Event]:
-        script = self.scripts[arm]
-        for word in _pieces(script.thinking):
-            said["thinking"] += 1
+    def _words(self, arm: Arm, begun: Answer | None) -> Iterator[Event]:
+        """The script from where its arm stopped; a part that is spelled otherwise there is said anew."""
+        script, begun = self.scripts[arm], begun or Answer()
+        for word in _pieces(script.thinking.removeprefix(begun.thinking)):
             yield ThinkingText(arm, word)
-        for word in _pieces(script.answer):
-            said["answer"] += 1
+        for word in _pieces(script.answer.removeprefix(begun.text)):
             yield AnswerText(arm, word)
 
 

@@ -68,10 +68,15 @@ def value_of(setting: Setting, text: str) -> object:
     return text
 
 
-def write_config(config: TrainingConfig, path: Path) -> None:
-    """Write every setting; `read_config` gives the same configuration back."""
+def config_text(config: TrainingConfig, comment: str = "") -> str:
+    """Every setting as YAML, below a line of comment where one is given."""
     text = yaml.safe_dump(dataclasses.asdict(config), sort_keys=False, allow_unicode=True)
-    path.write_text(text, encoding="utf-8")
+    return f"# {comment}\n{text}" if comment else text
+
+
+def write_config(config: TrainingConfig, path: Path, comment: str = "") -> None:
+    """Write every setting; `read_config` gives the same configuration back."""
+    path.write_text(config_text(config, comment), encoding="utf-8")
 
 
 def _pairs(path: Path) -> dict[str, str]:

@@ -1,68 +1,119 @@
 """Fits an adapter to tokenized rows: TRL's trainer with the recipe's settings, told to a `Recorder`.
 
-Knows nothing of data files, models' names or run folders; the base is passed in and its weights stay as they are.
+Knows nothing of data files and models' names; the base is passed in and its weights stay as they are.
 """
 
-import math
-import time
-from collections.abc import Callable
+import resource
+import shutil
+import sys
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
-from medreason.domain.training import RunState, TrainingConfig
+import torch
+from datasets import Dataset
+from peft import LoraConfig, get_peft_model
+from transformers import PrinterCallback
+from trl import SFTConfig
+
+from medreason.domain.run import Checkpoint, LossPoint, RunState
+from medreason.domain.training import TrainingConfig
 from medreason.errors import MedReasonError
-from medreason.finetune.examples import Examples
-from medreason.finetune.progress import Recorder
-from medreason.finetune.recipe import lora_settings, step_count, trainer_settings
+from medreason.finetune.board import open_board
+from medreason.finetune.callbacks import Reporter
+from medreason.finetune.checkpoints import WEIGHTS, best_of, clear_unfinished, place_of, read_checkpoints, verified
+from medreason.finetune.progress import Recorder, cut_after, read_losses
+from medreason.finetune.recipe import lora_settings, rhythm, step_count, trainer_settings
+from medreason.finetune.resume import Resumption
+from medreason.finetune.stopping import Stopping
+from medreason.finetune.task import Task
+from medreason.finetune.trainer import RunTrainer
+from medreason.finetune.weights import load_exact
+
+SCRATCH = ".scratch"
 
 
 @dataclass(frozen=True)
 class Fitted:
-    """What came of it. `model` is the PEFT model; `stopped` says that it was asked to end early. Losses on the
-    held-out rows are None where none were held out. `tokens_seen` counts what training read, padding left out."""
+    """What came of it. `model` is the PEFT model, with the weights as they were after `adapter_step`; `stopped`
+    says that it was asked to end early. What was not measured is None. Times are seconds over all starts of the
+    run; `tokens_seen` counts what training read, padding left out; memory is the highest, in GiB."""
 
     model: Any
     steps: int
+    total_steps: int
     stopped: bool
-    first_loss: float
-    last_loss: float
+    adapter_step: int
+    best_step: int | None
+    resumed_from: int | None
+    first_loss: float | None
+    last_loss: float | None
     held_out_before: float | None
     held_out_after: float | None
     training_s: float
     tokens_seen: int
+    gpu_memory_gib: float | None
+    gpu_reserved_gib: float | None
+    memory_gib: float
 
 
-def fit(
-    base: Any,
-    tokenizer: Any,
-    train: Examples,
-    held_out: Examples,
-    config: TrainingConfig,
-    recorder: Recorder,
-    scratch: Path,
-    stop_asked: Callable[[], bool],
-) -> Fitted:
-    """Train. Ends early, without a fault, at the first step after `stop_asked` turns true. Raises
-    `MedReasonError` where the loss is no number or the recipe does not suit the base."""
-    import torch
-    from datasets import Dataset
-    from peft import LoraConfig, get_peft_model
-    from transformers import TrainerCallback
-    from trl import SFTConfig, SFTTrainer
-
-    gpu = torch.cuda.is_available()
-    quantized = getattr(base, "is_loaded_in_4bit", False)
-    if not gpu and not quantized:
-        base = base.float()
+def fit(base: Any, tokenizer: Any, task: Task, recorder: Recorder, stopping: Stopping) -> Fitted:
+    """Train. Ends early, without a fault, after the batch at hand once `stopping` asks to save, and at once where
+    it does not. Raises `MedReasonError` where the loss is no number or the recipe does not suit the base."""
+    config, rows = task.config, len(task.train.rows)
+    total = recorder.total_steps = step_count(config, rows)
+    at = task.resumption.step if task.resumption else 0
     torch.manual_seed(config.seed)
-    settings = trainer_settings(config, scratch, len(train.rows), gpu)
-    if not held_out.rows:
-        settings["eval_strategy"] = "no"
-    if quantized:
-        from peft import prepare_model_for_kbit_training
+    model = dressed(base, config)
+    clear_unfinished(task.run)
+    if task.resumption:
+        cut_after(task.run, at)
+        recorder.step = recorder.resumed_from = at
+    board = open_board(task.run, at) if config.tensorboard else None
+    reporter = Reporter(recorder, rhythm(config, rows), stopping, bool(task.held_out.rows), board)
+    trainer = trainer_of(model, tokenizer, task, reporter)
+    try:
+        busy_s = _train(trainer, reporter, recorder, stopping, task.resumption, total)
+    finally:
+        if board is not None:
+            board.close()
+        shutil.rmtree(task.run / SCRATCH, ignore_errors=True)
+    # From here on the run comes to its own end: a request to stop comes too late.
+    stopping.finishing = True
+    steps = recorder.step
+    best = _take_best(model, task, steps) if steps >= total else None
+    return _fitted(trainer, task, steps, total, best, trainer.training_before_s + busy_s)
 
-        base = prepare_model_for_kbit_training(base, use_gradient_checkpointing=config.gradient_checkpointing)
+
+def trainer_of(model: Any, tokenizer: Any, task: Task, reporter: Reporter) -> RunTrainer:
+    """The trainer of a task, which tells `reporter` what it does."""
+    resumption = task.resumption
+    settings = trainer_settings(task.config, task.run / SCRATCH, len(task.train.rows), torch.cuda.is_available())
+    trainer = RunTrainer(
+        reporter=reporter,
+        run=task.run,
+        made=task.made,
+        most=task.config.keep_checkpoints,
+        training_before_s=resumption.marker.training_s if resumption else 0.0,
+        model=model,
+        args=SFTConfig(**settings),
+        train_dataset=Dataset.from_list(list(task.train.rows)),
+        eval_dataset=Dataset.from_list(list(task.held_out.rows)) if task.held_out.rows else None,
+        processing_class=tokenizer,
+    )
+    # The library's printing of raw dictionaries would bury the run's log.
+    trainer.remove_callback(PrinterCallback)
+    return trainer
+
+
+def dressed(base: Any, config: TrainingConfig) -> Any:
+    """The base with a fresh adapter, ready to train: in 32 bits on a CPU, on 4-bit layers where it has those.
+    PEFT's preparation of such a base would raise what passes between its layers to 32 bits, for a third more
+    memory."""
+    quantized = getattr(base, "is_loaded_in_4bit", False)
+    if quantized:
+        _keep_gradients(base)
+    elif not torch.cuda.is_available():
+        base = base.float()
     try:
         model = get_peft_model(base, LoraConfig(**lora_settings(config)))
     except ValueError as fault:
@@ -72,129 +123,97 @@ def fit(
         ) from fault
     if config.gradient_checkpointing:
         model.enable_input_require_grads()
-    recorder.total_steps = step_count(config, len(train.rows))
+    return model
 
-    class Reporter(TrainerCallback):
-        """Tells the recorder what the trainer does, and the trainer when to stop."""
 
-        def __init__(self) -> None:
-            self.first: float | None = None
-            self.last = math.nan
-            self.held_out: list[tuple[int, float]] = []
-            self.step_ends: list[float] = []
-            self.aside_s = 0.0
+def _keep_gradients(base: Any) -> None:
+    """On a CPU with 16-bit instructions bitsandbytes repacks 4-bit weights when a layer is first run outside
+    training, be it to measure or to generate, and from then on gives no gradient, without any error."""
+    for layer in base.modules():
+        if not hasattr(layer, "support_avx512bf16_for_cpu"):
+            continue
+        if getattr(layer.weight.quant_state, "packing_format_for_cpu", False):
+            raise MedReasonError(
+                "The 4-bit base has been used to generate before, so it could not learn. Start the run again in a "
+                "process of its own."
+            )
+        layer.support_avx512bf16_for_cpu = False
 
-        def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
-            self.step_ends.append(time.monotonic() - self.aside_s)
-            recorder.step = state.global_step
-            recorder.seconds_left = self.seconds_left(state.max_steps - state.global_step)
-            recorder.state(RunState.TRAINING, "Training.")
-            if stop_asked():
-                control.should_training_stop = True
 
-        def on_substep_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
-            if stop_asked():
-                control.should_training_stop = True
-
-        def seconds_left(self, steps: int) -> float | None:
-            """By the steps of this start, the slow first one left out; what is measured at the end included."""
-            timed = len(self.step_ends) - 1
-            if timed < 1:
-                return None
-            a_step = (self.step_ends[-1] - self.step_ends[0]) / timed
-            return a_step * steps + measuring_s
-
-        def on_log(self, args: Any, state: Any, control: Any, logs: dict | None = None, **_: Any) -> None:
-            logs = logs or {}
-            if "loss" in logs:
-                loss = float(logs["loss"])
-                self.first = loss if self.first is None else self.first
-                self.last = loss
-                rate = float(logs.get("learning_rate", math.nan))
-                recorder.loss(state.global_step, loss, learning_rate=rate)
-                print(
-                    f"step {state.global_step} of {state.max_steps}: loss {loss:.4f}, learning rate {rate:.2e}, "
-                    f"{recorder.elapsed_s:.0f} s",
-                    flush=True,
-                )
-                if not math.isfinite(loss):
-                    raise MedReasonError(
-                        f"The loss was no number at step {state.global_step}, so the run was ended. "
-                        "Lower the learning rate, then start again."
-                    )
-
-        def on_evaluate(self, args: Any, state: Any, control: Any, metrics: dict | None = None, **_: Any) -> None:
-            loss = float((metrics or {}).get("eval_loss", math.nan))
-            self.held_out.append((state.global_step, loss))
-            recorder.loss(state.global_step, loss, held_out=True)
-            self.aside_s += float((metrics or {}).get("eval_runtime", 0.0))
-            print(f"held-out rows after step {state.global_step}: loss {loss:.4f}", flush=True)
-
-    reporter = Reporter()
-    trainer = SFTTrainer(
-        model=model,
-        args=SFTConfig(**settings),
-        train_dataset=Dataset.from_list(list(train.rows)),
-        eval_dataset=Dataset.from_list(list(held_out.rows)) if held_out.rows else None,
-        processing_class=tokenizer,
-        callbacks=[reporter],
-    )
-    _drop_printer(trainer)
-    measuring_s = 0.0
-    if held_out.rows:
-        recorder.state(RunState.TRAINING, "Measuring the loss on the held-out rows before training.")
-        before = time.monotonic()
+def _train(
+    trainer: RunTrainer,
+    reporter: Reporter,
+    recorder: Recorder,
+    stopping: Stopping,
+    resumption: Resumption | None,
+    total: int,
+) -> float:
+    """Make the steps; gives the seconds spent on them."""
+    stopping.training = True
+    if resumption and resumption.step >= total:
+        load_exact(trainer.model, resumption.place / WEIGHTS)  # only the adapter was still to be written
+        return 0.0
+    if reporter.measures and not resumption:
         trainer.evaluate()
-        measuring_s = time.monotonic() - before
-    recorder.state(RunState.TRAINING, "Training: the first step is being made.")
-    began = time.monotonic()
-    if not stop_asked():
-        trainer.train()
-    steps = trainer.state.global_step
-    stopped = stop_asked() and steps < recorder.total_steps
-    if held_out.rows and not stopped and reporter.held_out[-1][0] != steps:
-        trainer.evaluate()
-    return Fitted(
-        model=model,
-        steps=steps,
-        stopped=stopped,
-        first_loss=math.nan if reporter.first is None else reporter.first,
-        last_loss=reporter.last,
-        held_out_before=reporter.held_out[0][1] if reporter.held_out else None,
-        held_out_after=reporter.held_out[-1][1] if reporter.held_out else None,
-        training_s=time.monotonic() - began,
-        tokens_seen=int(trainer.state.num_input_tokens_seen),
-    )
+    if stopping.asked:
+        return 0.0
+    which = "first" if resumption is None else "next"
+    recorder.state(RunState.TRAINING, f"Training: the {which} step is being made.")
+    trainer.train(resume_from_checkpoint=str(resumption.place) if resumption else None)
+    return reporter.busy_s
 
 
-def _drop_printer(trainer: Any) -> None:
-    """The trainer's own printing of raw dictionaries would bury the run's log."""
-    from transformers.trainer_callback import PrinterCallback
-
-    trainer.remove_callback(PrinterCallback)
-
-
-def save_adapter(model: Any, folder: Path, base_name: str) -> None:
-    """Write the adapter's weights in 16 bits and its configuration, naming the base and no path."""
-    import torch
-    from peft import get_peft_model_state_dict
-    from safetensors.torch import save_file
-
-    weights = {
-        name: tensor.detach().to("cpu", torch.bfloat16).contiguous()
-        for name, tensor in get_peft_model_state_dict(model, save_embedding_layers=False).items()
-    }
-    if not all(bool(torch.isfinite(tensor).all()) for tensor in weights.values()):
+def _take_best(model: Any, task: Task, steps: int) -> Checkpoint | None:
+    """Where the best is asked for, put the weights of the checkpoint with the lowest held-out loss into
+    `model`."""
+    best = best_of(read_checkpoints(task.run)) if task.config.best_by_held_out else None
+    if best is None or best.step == steps:
+        return best
+    place = place_of(task.run, best.step)
+    try:
+        verified(place)
+    except MedReasonError as fault:
         raise MedReasonError(
-            "The adapter holds numbers that are not finite, so it was not kept. Lower the learning rate, then "
-            "start again."
-        )
-    config = model.peft_config["default"]
-    config.base_model_name_or_path = base_name
-    config.inference_mode = True
-    if not isinstance(config.target_modules, str):
-        config.target_modules = sorted(config.target_modules)  # a set would be written in another order each time
-    save_file(weights, folder / "adapter_model.safetensors", metadata={"format": "pt"})
-    # The library makes the file readable to its owner alone, unlike those beside it.
-    (folder / "adapter_model.safetensors").chmod(0o644)
-    config.save_pretrained(folder)
+            f"The best checkpoint, that of step {best.step}, cannot be used: {fault}. Resume the run with “Keep "
+            "the best adapter” off to keep the last step instead."
+        ) from fault
+    load_exact(model, place / WEIGHTS)
+    return best
+
+
+def _fitted(
+    trainer: RunTrainer, task: Task, steps: int, total: int, best: Checkpoint | None, training_s: float
+) -> Fitted:
+    points = read_losses(task.run)
+    learned = [point for point in points if not point.held_out]
+    measured = [point for point in points if point.held_out]
+    adapter_step = best.step if best else steps
+    gpu = torch.cuda.is_available()
+    return Fitted(
+        model=trainer.model,
+        steps=steps,
+        total_steps=total,
+        stopped=steps < total,
+        adapter_step=adapter_step,
+        best_step=min(measured, key=_order).step if measured else None,
+        resumed_from=task.resumption.step if task.resumption else None,
+        first_loss=learned[0].loss if learned else None,
+        last_loss=learned[-1].loss if learned else None,
+        held_out_before=next((point.loss for point in measured if point.step == 0), None),
+        held_out_after=next((point.loss for point in reversed(measured) if 0 < point.step <= adapter_step), None),
+        training_s=training_s,
+        tokens_seen=int(trainer.state.num_input_tokens_seen),
+        gpu_memory_gib=torch.cuda.max_memory_allocated() / 2**30 if gpu else None,
+        gpu_reserved_gib=torch.cuda.max_memory_reserved() / 2**30 if gpu else None,
+        memory_gib=_peak_bytes() / 2**30,
+    )
+
+
+def _order(point: LossPoint) -> tuple[float, int]:
+    return point.loss, point.step
+
+
+def _peak_bytes() -> int:
+    """The most memory this process has had; Linux counts it in KiB, macOS in bytes."""
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024

@@ -11,15 +11,22 @@ import subprocess
 import threading
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import psutil
 
+from medreason.whole_file import read_json, write_json
+
 PROCESS_FILE = "process.json"
 EXIT_FILE = "exit.json"
 STOP_FILE = "stop.json"
 GRACE_S = 60.0
+# Who asks for the adapter as it stands waits for the step at hand, a last evaluation and the writing.
+SAVING_TAKES = 5.0
+LOOK_EVERY_S = 0.2
+SHOWS_WITHIN_S = 5.0
 
 
 @dataclass(frozen=True)
@@ -32,19 +39,26 @@ class Process:
     started_at: str
 
 
+@dataclass(frozen=True)
+class StopRequest:
+    """`since_boot_s` is when it was asked, by a clock that nobody sets and all processes share; None where the
+    request cannot be read. With `save` the adapter is kept as it stands."""
+
+    save: bool = False
+    since_boot_s: float | None = None
+
+
 class Reaper(threading.Thread):
     """Waits for a child and writes how it ended, so that no zombie stays and the exit code is on disk."""
 
-    def __init__(self, child: subprocess.Popen, folder: Path):
+    def __init__(self, child: subprocess.Popen, folder: Path, token: str):
         super().__init__(name=f"reaper-{child.pid}", daemon=True)
-        self.child, self.folder = child, folder
+        self.child, self.folder, self.token = child, folder, token
 
     def run(self) -> None:
         code = self.child.wait()
-        try:
-            _write_whole(self.folder / EXIT_FILE, {"code": code})
-        except OSError:
-            pass  # the run's folder is gone: nobody will ask
+        with suppress(OSError):  # the run's folder is gone: nobody will ask
+            write_json(self.folder / EXIT_FILE, {"code": code, "token": self.token})
 
 
 def launch(
@@ -65,14 +79,37 @@ def launch(
         )
     try:
         process = Process(child.pid, start_mark(child.pid), token, started_at)
-        _write_whole(folder / PROCESS_FILE, asdict(process))
+        _wait_until_it_shows(process, child)
+        write_json(folder / PROCESS_FILE, asdict(process))
     except BaseException:
         child.kill()
         child.wait()
         raise
-    reaper = Reaper(child, folder)
+    reaper = Reaper(child, folder, token)
     reaper.start()
     return process, reaper
+
+
+def _wait_until_it_shows(process: Process, child: subprocess.Popen) -> None:
+    """For some milliseconds a new process has no command line yet, and would be taken for a stranger."""
+    until = time.monotonic() + SHOWS_WITHIN_S
+    while not alive(process) and child.poll() is None and time.monotonic() < until:
+        time.sleep(0.001)
+
+
+def record_own(folder: Path, token: str, started_at: str) -> None:
+    """Write `process.json` for this very process, unless it is there already. A full disk is no fault: the app
+    writes the same."""
+    me = Process(os.getpid(), start_mark(os.getpid()), token, started_at)
+    if read_process(folder) != me:
+        with suppress(OSError):
+            write_json(folder / PROCESS_FILE, asdict(me))
+
+
+def forget(folder: Path) -> None:
+    """Remove what an earlier process of the run has left, before another one is started."""
+    for name in (PROCESS_FILE, EXIT_FILE, STOP_FILE):
+        (folder / name).unlink(missing_ok=True)
 
 
 def start_mark(pid: int) -> float:
@@ -85,26 +122,24 @@ def start_mark(pid: int) -> float:
 
 
 def read_process(folder: Path) -> Process | None:
+    found = read_json(folder / PROCESS_FILE) or {}
     try:
-        found = json.loads((folder / PROCESS_FILE).read_text(encoding="utf-8"))
         return Process(
             int(found["pid"]), float(found["start_mark"]), str(found["token"]), str(found["started_at"])
         )
-    except (OSError, ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, OverflowError):
         return None
 
 
-def read_exit_code(folder: Path, wait_for: Process | None = None) -> int | None:
-    """How the child ended, where the app that launched it was there to see it; negative for a signal.
-    `wait_for` a process that this one launched: its code is about to be written."""
-    if wait_for is not None:
-        for thread in threading.enumerate():
-            if thread.name == f"reaper-{wait_for.pid}":
-                thread.join(timeout=2.0)
-    try:
-        return int(json.loads((folder / EXIT_FILE).read_text(encoding="utf-8"))["code"])
-    except (OSError, ValueError, KeyError, TypeError):
-        return None
+def read_exit_code(folder: Path, process: Process) -> int | None:
+    """How `process` ended, where the app that launched it was there to see it; negative for a signal. Where this
+    app launched it, its code is about to be written, and this waits for it."""
+    for thread in threading.enumerate():
+        if thread.name == f"reaper-{process.pid}":
+            thread.join(timeout=2.0)
+    found = read_json(folder / EXIT_FILE) or {}
+    code = found.get("code")
+    return code if isinstance(code, int) and found.get("token", process.token) == process.token else None
 
 
 def alive(process: Process) -> bool:
@@ -121,53 +156,80 @@ def alive(process: Process) -> bool:
         return False
 
 
-def stop(process: Process, folder: Path, grace_s: float = GRACE_S) -> None:
-    """Ask the run to end; after `grace_s` end its whole process group by force. Called again it changes
-    nothing, except that a run whose grace is over is ended at once."""
-    if not alive(process):
-        return
+def ask_to_stop(folder: Path, save: bool = False) -> bool:
+    """Leave word that the run is to end; False where it was asked before and this adds nothing. To give up what
+    was to be saved adds something. Raises `OSError` where it cannot be written."""
+    asked = read_stop(folder)
+    content = {"asked_at": time.time(), "save": save, "since_boot_s": time.monotonic()}
+    if asked is not None and (save or not asked.save):
+        return False
+    if asked is not None:
+        write_json(folder / STOP_FILE, content)
+        return True
     try:
         with open(folder / STOP_FILE, "x", encoding="utf-8") as file:
-            json.dump({"asked_at": time.time()}, file)
+            json.dump(content, file)
     except FileExistsError:
-        if time.time() - asked_to_stop_at(folder) > grace_s:
-            _signal(process, signal.SIGKILL)
+        return False
+    return True
+
+
+def stop(process: Process, folder: Path, grace_s: float = GRACE_S, save: bool = False) -> None:
+    """Ask the run to end; after `grace_s`, five times as long with `save`, end its whole process group by force.
+    Called again it changes nothing, except that a run whose grace is over is ended at once, and that a run that
+    was to save is told not to."""
+    if not alive(process):
         return
-    _signal(process, signal.SIGTERM)
-    threading.Thread(target=_end_after, args=(process, grace_s), name=f"grace-{process.pid}", daemon=True).start()
+    guarded = any(thread.name == _guard_name(process) for thread in threading.enumerate())
+    with suppress(OSError):  # a full disk: the signal alone must do
+        guarded &= not ask_to_stop(folder, save)
+    asked = read_stop(folder) or StopRequest()
+    left_s = grace_s * SAVING_TAKES if asked.save else grace_s
+    if asked.since_boot_s is not None:
+        left_s -= time.monotonic() - asked.since_boot_s
+    if left_s < 0:
+        _end_after(process, 0.0)
+    elif not guarded:  # nobody has asked yet, or the app that did may have died before it signalled
+        _signal(process, signal.SIGTERM)
+        args = (process, left_s)
+        threading.Thread(target=_end_after, args=args, name=_guard_name(process), daemon=True).start()
 
 
 def asked_to_stop(folder: Path) -> bool:
     return (folder / STOP_FILE).exists()
 
 
-def asked_to_stop_at(folder: Path) -> float:
-    """Wall-clock time of the request to stop; now, where it cannot be read."""
-    try:
-        return (folder / STOP_FILE).stat().st_mtime
-    except OSError:
-        return time.time()
+def read_stop(folder: Path) -> StopRequest | None:
+    """The request to stop, or None where there is none."""
+    if not asked_to_stop(folder):
+        return None
+    found = read_json(folder / STOP_FILE) or {}
+    since = found.get("since_boot_s")
+    return StopRequest(found.get("save") is True, since if isinstance(since, float) else None)
+
+
+def _guard_name(process: Process) -> str:
+    return f"grace-{process.pid}"
 
 
 def _end_after(process: Process, grace_s: float) -> None:
+    """Give the process so long to end, then see to it that it and all that it has started are gone."""
     until = time.monotonic() + grace_s
-    while time.monotonic() < until:
-        if not alive(process):
-            return
-        time.sleep(0.2)
+    below: set[psutil.Process] = set()
+    while alive(process):
+        with suppress(psutil.Error):
+            below |= set(psutil.Process(process.pid).children(recursive=True))
+        if time.monotonic() >= until:
+            break
+        time.sleep(LOOK_EVERY_S)
     _signal(process, signal.SIGKILL)
+    for one in below:
+        with suppress(psutil.Error):
+            one.kill()  # psutil compares start times first, so a stranger with its number is left alone
 
 
 def _signal(process: Process, number: signal.Signals) -> None:
     """Signal the group that the child leads, after one more look that it is the child."""
     if alive(process):
-        try:
+        with suppress(ProcessLookupError):
             os.killpg(process.pid, number)
-        except ProcessLookupError:
-            pass
-
-
-def _write_whole(path: Path, content: dict) -> None:
-    building = path.with_name(path.name + ".new")
-    building.write_text(json.dumps(content), encoding="utf-8")
-    os.replace(building, path)

@@ -9,10 +9,10 @@ import math
 import os
 import re
 import time
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from medreason.domain.training import LossPoint, RunState
+from medreason.domain.run import LossPoint, RunState
 
 STATE_FILE = "state.json"
 METRICS_FILE = "metrics.jsonl"
@@ -20,6 +20,7 @@ LOG_FILE = "train.log"
 LOG_TAIL_BYTES = 32_768
 LOG_TAIL_LINES = 60
 LOG_LINE_CHARS = 400
+MEASURED = ("epoch", "learning_rate", "grad_norm", "tokens_per_s", "gpu_memory_gib", "elapsed_s")
 
 
 @dataclass(frozen=True)
@@ -33,53 +34,68 @@ class State:
     elapsed_s: float = 0.0
     seconds_left: float | None = None
     written_at: float = 0.0
+    epoch: float | None = None
+    resumed_from: int | None = None
 
 
 class Recorder:
-    """Writes a run's progress. One writer a folder; nothing is kept in memory that is not on disk."""
+    """Writes a run's progress. One writer a folder; nothing is kept in memory that is not on disk.
+    `elapsed_before` are the seconds of the run's earlier starts."""
 
-    def __init__(self, folder: Path):
+    def __init__(self, folder: Path, elapsed_before: float = 0.0):
         self.folder = folder
-        self.began = time.monotonic()
+        self.began = time.monotonic() - elapsed_before
         self.step = 0
         self.total_steps = 0
         self.seconds_left: float | None = None
+        self.epoch: float | None = None
+        self.resumed_from: int | None = None
 
     @property
     def elapsed_s(self) -> float:
+        """Seconds over all starts of the run."""
         return time.monotonic() - self.began
 
     def state(self, state: RunState, message: str = "") -> None:
         """Replace `state.json`: a reader sees the old one or the new one."""
-        content = {
-            "state": str(state),
-            "step": self.step,
-            "total_steps": self.total_steps,
-            "message": message,
-            "elapsed_s": round(self.elapsed_s, 2),
-            "seconds_left": None if state.ended else self.seconds_left,
-            "written_at": time.time(),
-        }
-        target = self.folder / STATE_FILE
-        building = target.with_suffix(".json.new")
-        with open(building, "w", encoding="utf-8") as file:
-            json.dump(content, file)
-            file.flush()
-            if state.ended:
-                os.fsync(file.fileno())
-        os.replace(building, target)
+        said = State(
+            state=state,
+            step=self.step,
+            total_steps=self.total_steps,
+            message=message,
+            elapsed_s=round(self.elapsed_s, 2),
+            seconds_left=None if state.ended else self.seconds_left,
+            written_at=time.time(),
+            epoch=self.epoch,
+            resumed_from=self.resumed_from,
+        )
+        write_state(self.folder, said)
 
-    def loss(self, step: int, loss: float, held_out: bool = False, **more: float) -> None:
-        """Append one point. A loss that is no number is kept as null: JSON has no NaN."""
+    def loss(self, step: int, loss: float, held_out: bool = False, **more: float | None) -> None:
+        """Append one point; `more` are the other fields of a `LossPoint`. A loss that is no number is kept as
+        null: JSON has no NaN. Other values that are none are left out."""
+        known = {name: value for name, value in more.items() if value is not None and math.isfinite(value)}
         line = {
             "step": step,
             "loss": loss if math.isfinite(loss) else None,
             "held_out": held_out,
             "elapsed_s": round(self.elapsed_s, 2),
-            **{name: value for name, value in more.items() if math.isfinite(value)},
+            **known,
         }
         with open(self.folder / METRICS_FILE, "a", encoding="utf-8") as file:
             file.write(json.dumps(line) + "\n")
+
+
+def write_state(folder: Path, state: State) -> None:
+    """Replace `state.json` whole; a last word is brought to the disk. Raises `OSError` where that fails."""
+    target = folder / STATE_FILE
+    building = target.with_suffix(".json.new")
+    with open(building, "w", encoding="utf-8") as file:
+        json.dump(asdict(state), file)
+        file.flush()
+        if state.state.ended:
+            os.fsync(file.fileno())
+    os.replace(building, target)
 
 
 def read_state(folder: Path) -> State | None:
@@ -95,6 +111,8 @@ def read_state(folder: Path) -> State | None:
             elapsed_s=float(found["elapsed_s"]),
             seconds_left=None if left is None else float(left),
             written_at=float(found["written_at"]),
+            epoch=_number(found.get("epoch")),
+            resumed_from=None if found.get("resumed_from") is None else int(found["resumed_from"]),
         )
     except (OSError, ValueError, KeyError, TypeError):
         return None
@@ -102,20 +120,55 @@ def read_state(folder: Path) -> State | None:
 
 def read_losses(folder: Path) -> tuple[LossPoint, ...]:
     """Every whole point of `metrics.jsonl`. Half a line at the end, or a damaged one, is left out."""
+    points = (_point(line) for line in _metric_lines(folder))
+    return tuple(point for point in points if point is not None)
+
+
+def cut_after(folder: Path, step: int) -> None:
+    """Take back every point after `step`, and damaged lines: a run that goes on from there measures them anew.
+    The file is replaced whole."""
+    lines = _metric_lines(folder)
+    kept = [line for line in lines if (found := _step_of(line)) is not None and found <= step]
+    building = folder / f"{METRICS_FILE}.new"
+    with open(building, "w", encoding="utf-8") as file:
+        file.writelines(line + "\n" for line in kept)
+        file.flush()
+        os.fsync(file.fileno())
+    os.replace(building, folder / METRICS_FILE)
+
+
+def _metric_lines(folder: Path) -> list[str]:
     try:
-        content = (folder / METRICS_FILE).read_text(encoding="utf-8", errors="replace")
+        return (folder / METRICS_FILE).read_text(encoding="utf-8", errors="replace").split("\n")
     except OSError:
-        return ()
-    points: list[LossPoint] = []
-    for line in content.split("\n"):
-        try:
-            found = json.loads(line)
-            step, loss = found["step"], found["loss"]
-            if isinstance(step, int) and isinstance(loss, (int, float)) and math.isfinite(loss):
-                points.append(LossPoint(step, float(loss), found.get("held_out") is True))
-        except (ValueError, KeyError, TypeError, AttributeError):
-            continue
-    return tuple(points)
+        return []
+
+
+def _step_of(line: str) -> int | None:
+    try:
+        step = json.loads(line)["step"]
+        return step if isinstance(step, int) else None
+    except (ValueError, KeyError, TypeError):
+        return None
+
+
+def _point(line: str) -> LossPoint | None:
+    try:
+        found = json.loads(line)
+        step, loss = found["step"], _number(found["loss"])
+        if not isinstance(step, int) or loss is None:
+            return None
+        return LossPoint(
+            step, loss, found.get("held_out") is True, **{name: _number(found.get(name)) for name in MEASURED}
+        )
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        return None
+
+
+def _number(value: object) -> float | None:
+    if isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value):
+        return float(value)
+    return None
 
 
 def read_log_tail(folder: Path) -> str:
@@ -129,8 +182,9 @@ def read_log_tail(folder: Path) -> str:
     except OSError:
         return ""
     text = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", content.decode("utf-8", errors="replace"))
-    lines = [line.rstrip("\r").rsplit("\r", 1)[-1] for line in text.split("\n")]
-    if size > LOG_TAIL_BYTES and len(lines) > 1:
-        lines = lines[1:]
+    first, *others = text.split("\n")
+    if size > LOG_TAIL_BYTES:  # begins in the middle: of a bar its last state is whole, of a line its end
+        first = first if "\r" in first.rstrip("\r") else "" if others else first[-LOG_LINE_CHARS:]
+    lines = [line.rstrip("\r").rsplit("\r", 1)[-1] for line in (first, *others)]
     shown = ["".join(one for one in line[:LOG_LINE_CHARS] if one.isprintable() or one == "\t") for line in lines]
     return "\n".join([line for line in shown if line.strip()][-LOG_TAIL_LINES:])

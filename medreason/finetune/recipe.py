@@ -1,26 +1,63 @@
-"""Turns a training configuration into what PEFT, bitsandbytes and TRL take. Every setting of the configuration
-acts through one of these functions, through the data (rows, seed, held-out share) or through the base (model,
-revision, quantization). Nothing here knows of files or processes. Importing this loads no torch.
+"""Turns a training configuration into what PEFT, bitsandbytes and TRL take, and into the run's rhythm. Every
+setting of the configuration acts through one of these functions, through the data (which rows, in which text),
+through the base (model, revision, quantization) or through the checkpoints. Nothing here knows of files or
+processes. Importing this loads no torch.
 """
 
 import math
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from medreason.domain.training import TrainingConfig
 
 MOST_LOGGED_STEPS = 500
-LONGEST_LOG_GAP = 10
+LONGEST_CHECK_GAP = 10
+
+
+@dataclass(frozen=True)
+class Rhythm:
+    """After which steps what is done. `check_every`: the loss is looked at, at most ten steps apart, so that one
+    that is no number cannot run on unseen; it divides `log_every`: the loss is written down. `save_every`: the
+    held-out loss is measured and a checkpoint kept. The last step does all three."""
+
+    check_every: int
+    log_every: int
+    save_every: int
+
+    def logs(self, step: int, total: int) -> bool:
+        return step == 1 or step % self.log_every == 0 or step >= total
+
+    def saves(self, step: int, total: int) -> bool:
+        return step % self.save_every == 0 or step >= total
+
+    def checks(self, step: int, total: int) -> bool:
+        return step % self.check_every == 0 or self.logs(step, total) or self.saves(step, total)
+
+    def savings(self, after: int, total: int) -> int:
+        """How often it is still saved after step `after`."""
+        if after >= total:
+            return 0
+        return total // self.save_every - after // self.save_every + (total % self.save_every > 0)
+
+
+def pass_steps(config: TrainingConfig, rows: int) -> int:
+    """Steps of one pass over `rows` training rows, which with packing are the packed ones."""
+    return math.ceil(math.ceil(rows / config.batch_size) / config.accumulation)
 
 
 def step_count(config: TrainingConfig, rows: int) -> int:
     """Steps of a run over `rows` training rows: what a plan promises and what the trainer is told."""
     if rows < 1:
         return 0
-    batches = math.ceil(rows / config.batch_size)
-    a_pass = math.ceil(batches / config.accumulation)
-    steps = max(1, math.ceil(config.epochs * a_pass))
+    steps = max(1, math.ceil(config.epochs * pass_steps(config, rows)))
     return min(steps, config.max_steps) if config.max_steps else steps
+
+
+def rhythm(config: TrainingConfig, rows: int) -> Rhythm:
+    log = config.log_every or min(max(1, step_count(config, rows) // MOST_LOGGED_STEPS), LONGEST_CHECK_GAP)
+    check = max(gap for gap in range(1, LONGEST_CHECK_GAP + 1) if log % gap == 0)
+    return Rhythm(check, log, config.save_every or max(1, pass_steps(config, rows)))
 
 
 def lora_settings(config: TrainingConfig) -> dict[str, Any]:
@@ -57,17 +94,22 @@ def trainer_settings(config: TrainingConfig, scratch: Path, rows: int, gpu: bool
         "seed": config.seed,
         "data_seed": config.seed,
         "max_length": config.max_length,
-        "packing": False,
+        # The rows come packed; this has the collator restart the positions of each conversation and leave the mask
+        # of a whole row away, from which the attention follows that never looks across.
+        "packing": config.packing,
+        "packing_strategy": "bfd",
         # The rows come with their tokens and labels, so that what is trained is what is asked, token for token.
         "dataset_kwargs": {"skip_prepare_dataset": True},
         "bf16": gpu,
         "use_cpu": not gpu,
         "dataloader_pin_memory": gpu,
-        # Beyond ten steps apart a loss that is no number would run on unseen.
-        "logging_steps": min(max(1, steps // MOST_LOGGED_STEPS), LONGEST_LOG_GAP),
-        "include_num_input_tokens_seen": "non_padding",
+        "dataloader_num_workers": config.loader_workers,
+        # Packed rows hold no padding; where the padding token ends a turn, counting by the token would miss those.
+        "include_num_input_tokens_seen": "all" if config.packing else "non_padding",
         "logging_nan_inf_filter": False,
-        "eval_strategy": "epoch" if config.eval_fraction > 0 else "no",
+        # When to log, measure and save is the rhythm's business, also where a run goes on with another one.
+        "logging_strategy": "no",
+        "eval_strategy": "no",
         "save_strategy": "no",
         "report_to": "none",
         "disable_tqdm": True,

@@ -78,6 +78,12 @@ class AdapterInfo:
         return self.folder.parent.name if self.folder.name == "adapter" else self.folder.name
 
     @property
+    def step(self) -> int:
+        """The training step it was kept at, 0 where its manifest does not say."""
+        steps = self.manifest.get("steps")
+        return steps if isinstance(steps, int) and not isinstance(steps, bool) and steps > 0 else 0
+
+    @property
     def weights(self) -> Path:
         return self.folder / WEIGHTS
 

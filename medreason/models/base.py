@@ -13,9 +13,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from medreason.domain.training import RUN_NAME
 from medreason.errors import MedReasonError
 from medreason.folder import DataFolder
-from medreason.models import embedded
+from medreason.models import embedded, hub_faults
 from medreason.models.hashes import weight_files, weights_sha256
 from medreason.models.tensor_file import plain_file
 
@@ -56,8 +57,9 @@ class LoadedBase:
 
 
 def resolve_base(name: str, revision: str, folder: DataFolder, quantization: str = "auto") -> BaseSource:
-    """What `name` means: "embedded", a folder, a hub id, or "auto". Touches no network and reads no weights;
-    raises `MedReasonError` for a name that is none of these and for a folder that holds no usable model.
+    """What `name` means: "embedded", a folder, the name of one among the data folder's models, a hub id, or
+    "auto". Touches no network and reads no weights; raises `MedReasonError` for a name that is none of these and
+    for a folder that holds no usable model.
 
     "auto" is the larger model only where its weights are on disk and the GPU has room, else the embedded one.
     """
@@ -66,16 +68,26 @@ def resolve_base(name: str, revision: str, folder: DataFolder, quantization: str
     if name == "embedded":
         kept = quantization if quantization == "nf4" else "none"
         return BaseSource("embedded", str(folder.embedded_model), embedded.NAME, kept, embedded=True)
-    path = Path(name).expanduser()
-    if name and path.is_dir():
+    path = named_folder(name, folder)
+    if path is not None:
         check_folder(path)
         return BaseSource(name, str(path), revision, _settle(quantization, path))
-    if HUB_ID.fullmatch(name) and not path.exists():
+    if HUB_ID.fullmatch(name) and not Path(name).expanduser().exists():
         return BaseSource(name, name, revision, _settle(quantization, None))
     raise MedReasonError(
         f"The base model {name[:200]} was not found. Give “embedded”, an existing folder, or a hub id "
         f"such as {LARGER_MODEL}."
     )
+
+
+def named_folder(name: str, folder: DataFolder) -> Path | None:
+    """The folder that a model's name means: one on this disk, or one among the data folder's models; None where
+    it means no folder."""
+    path = Path(name).expanduser()
+    if name and path.is_dir():
+        return path
+    kept = folder.models / name
+    return kept if RUN_NAME.fullmatch(name) and kept.is_dir() else None
 
 
 def check_folder(folder: Path) -> None:
@@ -107,7 +119,7 @@ def load_base(source: BaseSource, report: Report | None = None) -> LoadedBase:
     import transformers
 
     transformers.utils.logging.disable_progress_bar()
-    folder, revision = _fetch(source, say)
+    folder, revision = fetch(source, say)
     check_folder(folder)
     say(0.55, "Checking the weights…")
     sha256 = weights_sha256(folder)
@@ -161,7 +173,7 @@ def load_base(source: BaseSource, report: Report | None = None) -> LoadedBase:
 
 
 def _automatic(revision: str, folder: DataFolder, quantization: str) -> BaseSource:
-    kept = _cached(LARGER_MODEL, revision)
+    kept = cached(LARGER_MODEL, revision)
     room = _gpu_memory() if kept else 0
     if kept and quantization != "nf4" and room >= ROOM_BF16:
         return BaseSource(LARGER_MODEL, str(kept), revision or kept.name, "none")
@@ -185,7 +197,7 @@ def _gpu_memory() -> int:
     return torch.cuda.get_device_properties(0).total_memory if torch.cuda.is_available() else 0
 
 
-def _cached(hub_id: str, revision: str) -> Path | None:
+def cached(hub_id: str, revision: str) -> Path | None:
     """The complete snapshot of a hub model on this disk, if there is one."""
     import huggingface_hub
 
@@ -196,7 +208,7 @@ def _cached(hub_id: str, revision: str) -> Path | None:
     return Path(found) if weight_files(Path(found)) else None
 
 
-def _fetch(source: BaseSource, say: Report) -> tuple[Path, str]:
+def fetch(source: BaseSource, say: Report) -> tuple[Path, str]:
     """The model as a folder on this disk, and its exact revision."""
     if source.embedded:
         folder = embedded.prepare(Path(source.place), lambda share, message: say(0.05 + 0.5 * share, message))
@@ -204,34 +216,23 @@ def _fetch(source: BaseSource, say: Report) -> tuple[Path, str]:
     if Path(source.place).expanduser().is_dir():
         return Path(source.place).expanduser(), source.revision
     import huggingface_hub
-    from huggingface_hub import errors
 
     pinned = re.fullmatch(r"[0-9a-f]{40}", source.revision) is not None
-    if pinned and (kept := _cached(source.place, source.revision)):
+    if pinned and (kept := cached(source.place, source.revision)):
         return kept, source.revision
     say(0.1, f"Downloading {source.name}, or checking the copy on disk…")
     try:
         found = huggingface_hub.snapshot_download(
             source.place, revision=source.revision or None, allow_patterns=HUB_FILES
         )
-    except errors.GatedRepoError as fault:
-        raise MedReasonError(
-            f"The hub gives {source.name} only to those who accepted its terms. "
-            "Accept them there and set HF_TOKEN."
-        ) from fault
-    except errors.RepositoryNotFoundError as fault:
-        raise MedReasonError(
-            f"The hub knows no model {source.name}. Check the name, or set HF_TOKEN if it is private."
-        ) from fault
-    except errors.RevisionNotFoundError as fault:
-        raise MedReasonError(
-            f"The model {source.name} has no revision {source.revision[:80]}. Check --revision."
-        ) from fault
-    except Exception as fault:  # whatever the network throws: the hub's client passes it on as it comes
-        log.exception("Downloading %s failed", source.name)
-        raise MedReasonError(
+    except Exception as fault:
+        raise hub_faults.in_words(
+            fault,
+            "model",
+            source.name,
+            source.revision,
             f"The model {source.name} is not on this disk and could not be downloaded. Check the network and "
-            "the free space, or start with --base-model embedded."
+            "the free space, or start with --base-model embedded.",
         ) from fault
     return Path(found), Path(found).name
 

@@ -1,33 +1,15 @@
-"""Records as files: CSV for spreadsheets, guarded against formulas, and JSONL without any change.
-
-A spreadsheet runs a cell that begins with `=`, `+`, `-` or `@` (also behind a tab or line break) as a
-formula. In CSV such a text gets one `'` in front, and so does a text that begins with `'` itself; taking
-one leading `'` away gives every text back. Numbers are left alone. JSONL holds the texts as they were.
-"""
+"""Records as files: CSV for spreadsheets, guarded against formulas (`data/cells`), and JSONL as it is."""
 
 import csv
 import io
 import json
 from collections.abc import Mapping, Sequence
 
-GUARDED = ("=", "+", "-", "@", "\t", "\r", "\n", "'")
+from medreason.data.cells import cell, guard, unguard
+
+__all__ = ["Record", "csv_bytes", "guard", "jsonl_bytes", "unguard"]
+
 Record = Mapping[str, object]
-
-
-def guard(text: str) -> str:
-    return f"'{text}" if text.startswith(GUARDED) else text
-
-
-def unguard(cell: str) -> str:
-    return cell.removeprefix("'")
-
-
-def _cell(value: object) -> str:
-    if value is None:
-        return ""
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    return guard(value) if isinstance(value, str) else str(value)
 
 
 def csv_bytes(columns: Sequence[str], records: Sequence[Record]) -> bytes:
@@ -35,7 +17,7 @@ def csv_bytes(columns: Sequence[str], records: Sequence[Record]) -> bytes:
     file = io.StringIO(newline="")
     writer = csv.writer(file, lineterminator="\r\n")
     writer.writerow(columns)
-    writer.writerows([_cell(record[column]) for column in columns] for record in records)
+    writer.writerows([cell(record[column]) for column in columns] for record in records)
     return file.getvalue().encode("utf-8")
 
 

@@ -1,67 +1,38 @@
-"""A pair while it is answered, and what its reader may see of it then and later.
+"""A pair while it is answered: filled by the answering thread and read by the page, each on its own clock.
 
-Filled by the answering thread and read by the page, each on its own clock. A reader of a blinded pair is
-given sides only. Knows nothing of engines or of who asks.
+A reader of a blind pair sees nothing until both sides are stored, and then sides only, on one clock. Knows
+nothing of engines or of who asks.
 """
 
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
 
-from medreason.domain.answers import Answer, Finish
+from medreason.domain.answers import Answer
 from medreason.domain.arms import ARMS, SIDES, Arm, Side
+from medreason.domain.conversation import Turn
 from medreason.domain.events import Draft, Event
-from medreason.services.blinding import visible_sides
-from medreason.storage.pairs import Pair
+from medreason.services.blinding import Replay, without_traces
+from medreason.services.pair_view import PairView, SideView, view_of
+from medreason.storage.pair import Pair
 
-UNREAD_FOR_S = 15.0
-
-
-@dataclass(frozen=True)
-class SideView:
-    """What a reader may see of one side. `arm` is None while the sides are hidden. `seconds` counts from
-    the start of the answer, `thinking_s` from there to the end of thinking."""
-
-    side: Side
-    arm: Arm | None
-    answer: Answer
-    started: bool
-    done: bool
-    seconds: float
-    thinking_s: float
-
-
-@dataclass(frozen=True)
-class PairView:
-    """Both sides of one pair, at one moment. `done` when nothing more will come."""
-
-    pair_id: int
-    conversation_id: int
-    question: str
-    blinded: bool
-    left: SideView
-    right: SideView
-    done: bool
-
-    def side(self, side: Side) -> SideView:
-        return self.left if side is Side.LEFT else self.right
+UNREAD_FOR_S = 10.0
 
 
 class LivePair:
-    """A pair being answered: filled by the answering thread, read by the page."""
+    """`begun` is what each arm had said before, where the pair continues another."""
 
-    def __init__(self, pair: Pair, clock: Callable[[], float] = time.monotonic):
+    def __init__(self, pair: Pair, begun: Turn | None = None, clock: Callable[[], float] = time.monotonic):
         self.pair = pair
-        self.drafts = {arm: Draft(arm) for arm in ARMS}
+        self.drafts = {arm: Draft(arm, begun.answer(arm) if begun else None) for arm in ARMS}
         self.cancel = threading.Event()
         self.finished = threading.Event()
         self._clock = clock
-        self._began = clock()
-        self._read_at = self._began
+        self._began = self._read_at = clock()
         self._started: dict[Arm, float] = {}
         self._thought_until: dict[Arm, float] = {}
         self._lock = threading.Lock()
+        self._replay: Replay | None = None
 
     def take(self, event: Event) -> None:
         with self._lock:
@@ -77,7 +48,7 @@ class LivePair:
             return self.drafts[arm].answer()
 
     def cancelled(self) -> bool:
-        """True once the reader pressed Stop, or no page has read this pair for a while."""
+        """True once the reader pressed Stop or left, or no page has read this pair for a while."""
         if self._clock() - self._read_at > UNREAD_FOR_S:
             self.cancel.set()
         return self.cancel.is_set()
@@ -85,45 +56,49 @@ class LivePair:
     def view(self) -> PairView:
         """Both sides as the reader may see them now; reading keeps the answer going."""
         self._read_at = self._clock()
-        done = self.finished.is_set()
-        with self._lock:
-            left, right = (self._side(side, done) for side in SIDES)
-        pair = self.pair
-        return PairView(pair.id, pair.conversation_id, pair.question, pair.blinded, left, right, done)
+        return self.glance()
 
-    def _side(self, side: Side, done: bool) -> SideView:
+    def glance(self) -> PairView:
+        """As `view`, by somebody who does not follow the answer."""
+        finished = self.finished.is_set()
+        if self.pair.blinded:
+            return self._blind(finished)
+        with self._lock:
+            left, right = (self._side(side, finished) for side in SIDES)
+        return view_of(self.pair, left, right, hidden=False, done=finished)
+
+    def _side(self, side: Side, finished: bool) -> SideView:
         arm = self.pair.sides.arm(side)
         draft, now = self.drafts[arm], self._clock()
         started = self._started.get(arm)
+        before = draft.begun.timings
         thought_until = self._thought_until.get(arm, now)
+        seconds = now - started if started is not None else 0.0
+        thinking_s = before.total_s + thought_until - started if started is not None else before.thinking_s
         return SideView(
             side=side,
-            arm=None if self.pair.blinded else arm,
+            arm=arm,
             answer=draft.answer(),
-            started=started is not None,
-            done=done or draft.done,
-            seconds=now - started if started is not None else 0.0,
-            thinking_s=thought_until - started if started is not None else 0.0,
+            started=started is not None or draft.done,
+            done=finished or draft.done,
+            seconds=before.total_s + seconds,
+            thinking_s=before.thinking_s if draft.begun.closed else thinking_s,
         )
 
-
-def stored_view(pair: Pair) -> PairView:
-    """A stored pair as its reader may see it."""
-    shown = visible_sides(pair, rated=pair.revealed_at is not None)
-
-    def view(side: Side) -> SideView:
-        arm = pair.sides.arm(side)
-        stored = pair.answers.get(arm)
-        answer = stored.answer if stored else Answer(finish=Finish.CANCELLED)
-        return SideView(
-            side=side,
-            arm=shown.arm(side) if shown else None,
-            answer=answer if shown else replace(answer, timings=Answer().timings),
-            started=True,
-            done=True,
-            seconds=answer.timings.total_s,
-            thinking_s=answer.timings.thinking_s,
-        )
-
-    hidden = shown is None
-    return PairView(pair.id, pair.conversation_id, pair.question, hidden, view(Side.LEFT), view(Side.RIGHT), True)
+    def _blind(self, finished: bool) -> PairView:
+        """Nothing until both are stored; what was shown of a continued answer before stays in sight."""
+        with self._lock:
+            if not finished:
+                left, right = without_traces(*(self.drafts[self.pair.sides.arm(side)].begun for side in SIDES))
+                shown = False
+            else:
+                if self._replay is None:
+                    said = (self.drafts[self.pair.sides.arm(side)].answer() for side in SIDES)
+                    self._replay = Replay(*without_traces(*said), self._clock)
+                left, right, shown = self._replay.now()
+        waited = self._clock() - self._began
+        views = [
+            SideView(side, None, answer, started=finished, done=shown, seconds=waited, thinking_s=0.0)
+            for side, answer in zip(SIDES, (left, right), strict=True)
+        ]
+        return view_of(self.pair, views[0], views[1], hidden=True, done=shown)

@@ -3,17 +3,28 @@
 Nothing that leaves here tells the arms of a blinded pair before this rater's rating of it is stored.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
-from medreason.domain.answers import Answer, Counts, Timings
+from medreason.domain.answers import Answer
 from medreason.domain.arms import ARMS, SIDES, Side
-from medreason.domain.rating import Rating, Sides
+from medreason.domain.items import Instrument, Phase
+from medreason.domain.judgement import Judgement
+from medreason.domain.rating import Sides
 from medreason.domain.user import Action, User
 from medreason.errors import MedReasonError, NotAllowed
 from medreason.services.blinding import visible_sides
+from medreason.services.completeness import require_complete, require_small, require_spans_fit
+from medreason.services.session_views import LiveSaved, Receipt, ShowingView, side_text
+from medreason.services.typed import look_at
+from medreason.storage.live_ratings import as_judgement
 from medreason.storage.pairs import Pair, Pairs
-from medreason.storage.people import People
-from medreason.storage.ratings import Ratings, StoredRating
+from medreason.storage.people import People, Rater
+from medreason.storage.ratings import Ratings
+from medreason.storage.study_store import StudyStore
+
+LIVE_PHASE = Phase.WITH_TRACE
+LIVE_TITLE = "A pair from Compare"
+LIVE_MINUTES = 4
 
 
 @dataclass(frozen=True)
@@ -26,38 +37,9 @@ class Waiting:
     created_at: str
 
 
-@dataclass(frozen=True)
-class RatingView:
-    """A pair as its rater may see it: answers by side, without counts and times where the pair is blind.
-    `sides` is None while the rater may not know. `earlier` are questions and answers before this turn."""
-
-    pair_id: int
-    question: str
-    case_id: str
-    left: Answer
-    right: Answer
-    sides: Sides | None
-    blinded: bool
-    previous: Rating | None
-    revision_no: int
-    earlier: tuple[tuple[str, Answer, Answer], ...] = ()
-
-    def answer(self, side: Side) -> Answer:
-        return self.left if side is Side.LEFT else self.right
-
-
-@dataclass(frozen=True)
-class Saved:
-    """What was stored, and, now that it is, which arm stood where."""
-
-    rating: Rating
-    revision: int
-    sides: Sides
-    blinded: bool
-
-
 class RatingService:
-    def __init__(self, pairs: Pairs, ratings: Ratings, people: People):
+    def __init__(self, pairs: Pairs, ratings: Ratings, people: People, store: StudyStore):
+        self._store = store
         self._pairs = pairs
         self._ratings = ratings
         self._people = people
@@ -76,53 +58,85 @@ class RatingService:
         user.require(Action.RATE)
         return self._people.last_rater_name(user.id)
 
-    def open(self, user: User, pair_id: int, rater_name: str = "") -> RatingView:
-        """A pair to look at and rate. To somebody without a name a blind pair stays blind."""
+    def known_sides(self, user: User, rater_name: str, pair_id: int) -> Sides | None:
+        """Which arm stands where, as far as this rater may know: of a blind pair only once they have rated it,
+        and never without a name."""
         pair = self._own(user, pair_id)
         _require_whole(pair)
-        stored = self._latest(user, rater_name, pair_id)
-        sides = visible_sides(pair, rated=stored is not None)
-        left, right = (_shown(pair, side, known=sides is not None) for side in SIDES)
+        rater = self._people.find_rater(user.id, rater_name)
+        return visible_sides(pair, rated=rater is not None and self._rated(pair, rater))
+
+    def open_live(self, user: User, rater_name: str, pair_id: int) -> ShowingView:
+        """A pair to rate with the panel of the studies. Needs the rater's name, and keeps that they opened it."""
+        pair = self._own(user, pair_id)
+        _require_whole(pair)
+        rater = self._people.rater(user.id, rater_name)
+        showing = self._store.showings.of_pair(pair_id, rater.id, pair.case_key)
+        self._store.showings.note_opened(showing.id, LIVE_PHASE)
+        stored = self._store.judgements.latest(showing.id, LIVE_PHASE)
+        older = self._ratings.latest(pair_id, rater.id)
+        previous = stored.judgement if stored else as_judgement(older.rating) if older else None
         turns = [turn for turn in self._pairs.in_conversation(pair.conversation_id) if turn.turn < pair.turn]
-        return RatingView(
-            pair_id=pair.id,
-            question=pair.question,
-            case_id=pair.case_id or "",
+        left, right = (side_text(pair.answers[pair.sides.arm(side)].answer, True) for side in SIDES)
+        return ShowingView(
+            showing_id=showing.id,
+            study="",
+            title=LIVE_TITLE,
+            instrument=Instrument.ESSENTIAL,
+            position=1,
+            total=1,
+            minutes_left=LIVE_MINUTES,
+            practice=False,
+            case_text=pair.question,
+            specialty=pair.specialty,
+            asks_own_answer=False,
+            own_answer="",
+            phase=LIVE_PHASE,
+            locked=None,
+            previous=previous,
+            revision_no=stored.revision_no if stored else older.revision_no if older else 0,
             left=left,
             right=right,
-            sides=sides,
-            blinded=pair.blinded,
-            previous=stored.rating if stored else None,
-            revision_no=stored.revision_no if stored else 0,
+            draft=self._store.notes.draft(showing.id),
             earlier=tuple(
                 (
                     turn.question,
-                    _as_placed(turn, pair.sides, Side.LEFT),
-                    _as_placed(turn, pair.sides, Side.RIGHT),
+                    side_text(_as_placed(turn, pair.sides, Side.LEFT), True),
+                    side_text(_as_placed(turn, pair.sides, Side.RIGHT), True),
                 )
                 for turn in turns
             ),
         )
 
-    def submit(self, user: User, rater_name: str, pair_id: int, rating: Rating) -> Saved:
-        """Store a rating, or a further revision of it, and only then tell the sides."""
+    def submit_live(
+        self, user: User, rater_name: str, pair_id: int, judgement: Judgement, identifiers_ok: bool = False
+    ) -> LiveSaved:
+        """Store a judgement of a live pair, or a further revision, and only then tell the sides."""
         pair = self._own(user, pair_id)
         _require_whole(pair)
+        require_complete(judgement, Instrument.ESSENTIAL)
+        shown = {side: side_text(pair.answers[pair.sides.arm(side)].answer, True) for side in SIDES}
+        require_spans_fit(judgement, shown)
+        note = look_at(judgement, identifiers_ok)
         rater = self._people.rater(user.id, rater_name)
-        receipt = self._ratings.append(pair_id, rater.id, rating)
+        showing = self._store.showings.of_pair(pair_id, rater.id, pair.case_key)
+        saved = self._store.judgements.append(showing.id, rater.id, judgement, note=note, pair_id=pair_id)
         if pair.blinded and pair.revealed_at is None:
             self._pairs.reveal(pair_id)
-        return Saved(rating, receipt.revision_no, pair.sides, pair.blinded)
+        receipt = Receipt(saved.revision_no, LIVE_PHASE, saved.submitted_at, True)
+        return LiveSaved(receipt, pair.sides, pair.blinded)
 
-    def previous(self, user: User, rater_name: str, pair_id: int) -> Rating | None:
-        """What this person's newest revision of this pair says."""
-        self._own(user, pair_id)
-        stored = self._latest(user, rater_name, pair_id)
-        return stored.rating if stored else None
+    def save_live_draft(self, user: User, rater_name: str, pair_id: int, draft: dict) -> None:
+        """Keep what is filled in so far of a live pair; found again by the same rater only."""
+        pair = self._own(user, pair_id)
+        require_small(draft)
+        rater = self._people.rater(user.id, rater_name)
+        self._store.notes.save_draft(self._store.showings.of_pair(pair_id, rater.id, pair.case_key).id, draft)
 
-    def _latest(self, user: User, rater_name: str, pair_id: int) -> StoredRating | None:
-        rater = self._people.find_rater(user.id, rater_name)
-        return self._ratings.latest(pair_id, rater.id) if rater else None
+    def _rated(self, pair: Pair, rater: Rater) -> bool:
+        showing = self._store.showings.of_pair(pair.id, rater.id, pair.case_key)
+        newer = self._store.judgements.latest(showing.id, LIVE_PHASE)
+        return newer is not None or self._ratings.latest(pair.id, rater.id) is not None
 
     def _own(self, user: User, pair_id: int) -> Pair:
         user.require(Action.RATE)
@@ -147,12 +161,7 @@ def _require_whole(pair: Pair) -> None:
     )
 
 
-def _shown(pair: Pair, side: Side, known: bool) -> Answer:
-    answer = pair.answers[pair.sides.arm(side)].answer
-    return answer if known else replace(answer, counts=Counts(), timings=Timings())
-
-
 def _as_placed(turn: Pair, sides: Sides, side: Side) -> Answer:
-    """An earlier turn's answer by the arm that now stands on `side`, words only."""
+    """An earlier turn's answer by the arm that now stands on `side`."""
     stored = turn.answers.get(sides.arm(side))
-    return replace(stored.answer, counts=Counts(), timings=Timings()) if stored else Answer()
+    return stored.answer if stored else Answer()

@@ -1,89 +1,139 @@
-"""What a run would do before it is started: rows, steps, and the time where it was measured. Loads no torch."""
+"""What a run would do and need, before it is started. Loads no torch and touches no network."""
 
 import math
-from collections.abc import Iterable
+import os
+import shlex
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from medreason.data.rows import load_rows
-from medreason.data.subset import held_out_count
-from medreason.demo import CURRICULUM
+from medreason.domain.case import Case
+from medreason.domain.estimate import Estimate, Finding, Machine, Severity
 from medreason.domain.training import TrainingConfig
-from medreason.finetune.recipe import step_count
+from medreason.finetune.base_shape import BaseShape, base_shape
+from medreason.finetune.config_file import config_text
+from medreason.finetune.disk_need import needed_to_run
+from medreason.finetune.estimate import estimate
+from medreason.finetune.manifest import ADAPTER, MANIFEST_FILE, read_manifest
+from medreason.finetune.time_need import OF_SPEED
+from medreason.folder import DataFolder
+from medreason.services.plan_findings import find
+from medreason.services.plan_rows import RowCounter
 
-# Two runs that agree in these need the same time for a step.
-OF_A_STEP = (
-    "base_model",
-    "quantization",
-    "data",
-    "max_length",
-    "batch_size",
-    "accumulation",
-    "lora_rank",
-    "target_modules",
-    "gradient_checkpointing",
-)
+USUAL_DISK_BYTES = 600 * 1024**2
 
 
 @dataclass(frozen=True)
-class Plan:
-    """What a run would do. `seconds` is measured, from an earlier run of the same kind on this computer, named
-    in `measured_by`; None where there was none."""
+class PlannedRows:
+    """The rows that a run would use. `read` is how many the source holds (0: not known), `train` and `held_out`
+    what is trained on and what is kept aside, `tokens` the mean length of a row after the cut, `cut` the share of
+    rows that lose their end. `assumed` says in one sentence which of these were not counted but assumed; empty
+    where all were counted."""
 
-    rows: int
-    rows_in_file: int
+    read: int
+    train: int
     held_out: int
-    steps: int
-    seconds: float | None = None
-    measured_by: str = ""
+    tokens: float
+    cut: float
+    assumed: str = ""
 
 
-def plan_run(config: TrainingConfig, manifests: Iterable[dict[str, Any]]) -> Plan:
-    """The plan of `config`; `manifests` are those of earlier runs on this computer, newest first. Raises
-    `MedReasonError` where the data cannot be used."""
-    in_file = _row_count(data_path(config))
-    rows = min(config.max_rows or in_file, in_file)
-    held_out = held_out_count(rows, config.eval_fraction)
-    steps = step_count(config, rows - held_out)
-    for manifest in manifests:
-        if seconds := _measured(manifest, config, steps):
-            return Plan(rows, in_file, held_out, steps, seconds, str(manifest.get("run_name", "")))
-    return Plan(rows, in_file, held_out, steps)
+@dataclass(frozen=True)
+class Planned:
+    """A configuration as it would run: what it needs, what to know before, and how to start it elsewhere.
+    `command` is one shell line, `yaml` the text of the configuration file that it names, `machine` what this
+    computer has."""
+
+    config: TrainingConfig
+    rows: PlannedRows
+    estimate: Estimate
+    findings: tuple[Finding, ...]
+    command: str
+    yaml: str
+    machine: Machine
+
+    @property
+    def blocked(self) -> bool:
+        """Whether a finding forbids the start."""
+        return any(one.severity is Severity.ERROR for one in self.findings)
+
+    @property
+    def needed_bytes(self) -> int:
+        """Disk without which the run should not start: merging its adapter later is not in it. Where the base's
+        shape is not known, enough for the usual adapters."""
+        return math.ceil(needed_to_run(self.estimate.disk)) or USUAL_DISK_BYTES
 
 
-def data_path(config: TrainingConfig) -> Path:
-    """The file that a configuration trains on."""
-    return CURRICULUM if config.data == "curriculum" else Path(config.data).expanduser()
+class TrainingPlan:
+    """Plans runs on one data folder. `machine` is asked anew for every plan, since what is free changes;
+    `cases` is the deck that training rows are compared with."""
 
+    def __init__(self, folder: DataFolder, machine: Callable[[], Machine], cases: tuple[Case, ...] = ()):
+        self.folder = folder
+        self.machine = machine
+        self._rows = RowCounter(folder, cases)
+        self._told: dict[Path, tuple[int | None, dict[str, Any]]] = {}
 
-def _row_count(path: Path) -> int:
-    """Rows of a data file. Read again only when the file has changed: a form asks with every key."""
-    try:
-        found = path.stat()
-    except OSError:
-        return len(load_rows(path))
-    return _counted(path, found.st_mtime_ns, found.st_size)
-
-
-@lru_cache(maxsize=8)
-def _counted(path: Path, mtime_ns: int, size: int) -> int:
-    return len(load_rows(path))
-
-
-def _measured(manifest: dict, config: TrainingConfig, steps: int) -> float | None:
-    """Seconds that `steps` steps of `config` would take, going by an earlier run with the same settings of a
-    step; None where it had others."""
-    try:
-        earlier = manifest["config"]
-        # Manifests name files and folders without their place.
-        named = {**vars(config), "data": Path(config.data).name}
-        if any(earlier[name] != named[name] for name in OF_A_STEP) or manifest["steps"] < 3:
-            return None
-        seconds = (
-            manifest["duration_s"] - manifest["training_s"] + manifest["training_s"] / manifest["steps"] * steps
+    def plan(self, config: TrainingConfig) -> Planned:
+        """What `config` would do. Raises `MedReasonError` where its data or its base cannot be used at all."""
+        shape = base_shape(config, self.folder)
+        counted = self._rows.count(config)
+        machine = self.machine()
+        needs = estimate(config, shape, counted.work, machine, self._earlier(), self._downloads_here(shape))
+        work = counted.work
+        rows = PlannedRows(
+            counted.read, work.train, work.held_out, work.row_tokens(config), work.cut(config), counted.assumed
         )
-        return seconds if math.isfinite(seconds) and seconds > 0 else None
-    except (KeyError, TypeError):
-        return None
+        return Planned(
+            config=config,
+            rows=rows,
+            estimate=needs,
+            findings=tuple(find(config, shape, counted, needs, machine)),
+            command=command(config),
+            yaml=config_text(config),
+            machine=machine,
+        )
+
+    def _earlier(self) -> Iterator[Mapping[str, Any]]:
+        """What tells the speed of the runs in the data folder, newest first. A manifest is read once, not with
+        every key: it holds a record of all its questions."""
+        try:
+            places = [run / ADAPTER / MANIFEST_FILE for run in self.folder.runs.iterdir()]
+            stamped = sorted(
+                ((place.stat().st_mtime_ns, place) for place in places if place.is_file()), reverse=True
+            )
+        except OSError:
+            return
+        for stamp, place in stamped:
+            if self._told.get(place, (None, {}))[0] != stamp:
+                manifest = read_manifest(place.parent) or {}
+                self._told[place] = (stamp, {name: manifest[name] for name in OF_SPEED if name in manifest})
+            yield self._told[place][1]
+
+    def _downloads_here(self, shape: BaseShape | None) -> bool:
+        """Whether the base has yet to be fetched, onto the disk of the data folder."""
+        if shape is None or shape.on_disk:
+            return False
+        return _device(_hub_cache()) == _device(self.folder.root)
+
+
+def command(config: TrainingConfig) -> str:
+    """The shell line that makes the same run without the app, with the configuration file beside it."""
+    words = ["python", "training_scripts/train_qlora.py", "--config", f"{config.run_name}.yaml"]
+    return shlex.join([*words, "--output-dir", f"runs/{config.run_name}"])
+
+
+def _hub_cache() -> Path:
+    """Where the hub's client keeps what it fetches; its own rules, without loading it."""
+    home = os.environ.get("HF_HOME") or os.path.join(os.environ.get("XDG_CACHE_HOME", "~/.cache"), "huggingface")
+    return Path(os.environ.get("HF_HUB_CACHE") or os.path.join(home, "hub")).expanduser()
+
+
+def _device(path: Path) -> int | None:
+    for place in (path, *path.parents):
+        try:
+            return place.stat().st_dev
+        except OSError:
+            continue
+    return None

@@ -1,64 +1,27 @@
 """Pairs: one question, what both arms said to it, and where each arm stood on the page.
 
-The drawn sides are stored with the pair, before anything can be shown. A finished answer never changes.
+The drawn sides are stored with the pair, before anything can be shown. A finished answer never changes. A turn
+that is asked again, or whose answers are continued, gets a further pair: a version of that turn. All are kept,
+and one of them is shown.
 """
 
-from dataclasses import asdict, dataclass, field
+from collections.abc import Mapping
+from dataclasses import asdict
 
-from sqlalchemy import ColumnElement, Connection, Row, func, insert, select, update
+from sqlalchemy import ColumnElement, CompoundSelect, Connection, Row, func, insert, select, union, update
 
-from medreason.domain.answers import Answer, Counts, Finish, Timings
+from medreason.domain.answers import Answer, Finish
 from medreason.domain.arms import ARMS, Arm
 from medreason.domain.conversation import Turn
 from medreason.domain.provenance import Provenance
 from medreason.domain.rating import Sides
 from medreason.domain.sampling import Sampling
 from medreason.errors import NotFound
+from medreason.storage.answer_columns import answer_of, columns_of
 from medreason.storage.database import Database, utc_now
+from medreason.storage.pair import WHOLE, Pair, StoredAnswer
+from medreason.storage.study_tables import judgements, showings
 from medreason.storage.tables import answers, conversations, pairs, presentations, ratings
-
-WHOLE = (Finish.STOP, Finish.LENGTH)
-
-
-@dataclass(frozen=True)
-class StoredAnswer:
-    """An answer as it was kept, with proof of what produced it."""
-
-    answer: Answer
-    provenance: Provenance
-    id: int = 0
-
-
-@dataclass(frozen=True)
-class Pair:
-    """One turn of a conversation. An arm that has said nothing yet is not in `answers`."""
-
-    id: int
-    conversation_id: int
-    turn: int
-    user_id: int
-    case_id: str | None
-    specialty: str
-    question: str
-    system_prompt: str
-    sampling: Sampling
-    sides: Sides
-    blinded: bool
-    revealed_at: str | None
-    created_at: str
-    answers: dict[Arm, StoredAnswer] = field(default_factory=dict)
-    presentation_id: int = 0
-
-    @property
-    def whole(self) -> bool:
-        """Both arms came to an end by themselves or at the token budget: only such a pair can be rated.
-        An answer that was stopped says less than its arm had to say."""
-        return all(arm in self.answers and self.answers[arm].answer.finish in WHOLE for arm in ARMS)
-
-    @property
-    def case_key(self) -> str:
-        """What counts as one case in every table: the case of the deck, else the conversation."""
-        return self.case_id or f"conversation-{self.conversation_id}"
 
 
 class Pairs:
@@ -76,8 +39,11 @@ class Pairs:
         left: Arm,
         blinded: bool,
         specialty: str = "",
+        turn: int | None = None,
+        continues: int | None = None,
     ) -> Pair:
-        """Store a question and its drawn sides; a new conversation where `conversation_id` is None."""
+        """Store a question and its drawn sides; a new conversation where `conversation_id` is None. `turn` is
+        given for a further version of a turn, which is shown from now on; else the question is the next turn."""
         now = utc_now()
         with self.database.write() as connection:
             if conversation_id is None:
@@ -87,12 +53,20 @@ class Pairs:
                 owner = select(conversations.c.user_id).where(conversations.c.id == conversation_id)
                 if connection.execute(owner).scalar_one_or_none() != user_id:
                     raise NotFound("This conversation is not there, or not yours. Start a new one.")
-            last = select(func.max(pairs.c.turn)).where(pairs.c.conversation_id == conversation_id)
+            here = pairs.c.conversation_id == conversation_id
+            if turn is None:
+                turn = (connection.execute(select(func.max(pairs.c.turn)).where(here)).scalar_one() or 0) + 1
+            here &= pairs.c.turn == turn
+            last = connection.execute(select(func.max(pairs.c.version)).where(here)).scalar_one() or 0
+            connection.execute(update(pairs).where(here & pairs.c.shown).values(shown=False))
             pair_id = connection.execute(
                 insert(pairs)
                 .values(
                     conversation_id=conversation_id,
-                    turn=(connection.execute(last).scalar_one() or 0) + 1,
+                    turn=turn,
+                    version=last + 1,
+                    shown=True,
+                    continues=continues,
                     user_id=user_id,
                     case_id=case_id or None,
                     specialty=specialty,
@@ -107,28 +81,26 @@ class Pairs:
             connection.execute(insert(presentations).values(shown))
             return _read(connection, [pair_id])[0]
 
-    def save_answer(self, pair_id: int, arm: Arm, answer: Answer, provenance: Provenance) -> None:
-        """Keep what an arm has said so far. A finished answer stays as it is, whatever comes after it."""
+    def save_answers(self, pair_id: int, said: Mapping[Arm, tuple[Answer, Provenance]]) -> None:
+        """Keep what each of these arms has said so far, all in one transaction. A finished answer stays as it is,
+        whatever comes after it."""
         now = utc_now()
-        values = {
-            "thinking": answer.thinking,
-            "text": answer.text,
-            "finish": str(answer.finish),
-            "fault": answer.fault,
-            "thought": answer.thought,
-            "closed": answer.closed,
-            **asdict(answer.counts),
-            **asdict(answer.timings),
-            "provenance": provenance.as_dict(),
-            "updated_at": now,
-        }
-        here = (answers.c.pair_id == pair_id) & (answers.c.arm == str(arm))
         with self.database.write() as connection:
-            finish = connection.execute(select(answers.c.finish).where(here)).scalar_one_or_none()
-            if finish is None:
-                connection.execute(insert(answers).values(pair_id=pair_id, arm=str(arm), created_at=now, **values))
-            elif finish == Finish.CANCELLED:
-                connection.execute(update(answers).where(here).values(values))
+            for arm, (answer, provenance) in said.items():
+                values = {
+                    "thinking": answer.thinking,
+                    "text": answer.text,
+                    **columns_of(answer),
+                    "provenance": provenance.as_dict(),
+                    "updated_at": now,
+                }
+                here = (answers.c.pair_id == pair_id) & (answers.c.arm == str(arm))
+                finish = connection.execute(select(answers.c.finish).where(here)).scalar_one_or_none()
+                if finish is None:
+                    new = {"pair_id": pair_id, "arm": str(arm), "created_at": now}
+                    connection.execute(insert(answers).values(new | values))
+                elif finish == Finish.CANCELLED:
+                    connection.execute(update(answers).where(here).values(values))
 
     def get(self, pair_id: int) -> Pair:
         with self.database.read() as connection:
@@ -138,36 +110,61 @@ class Pairs:
         return found[0]
 
     def in_conversation(self, conversation_id: int) -> tuple[Pair, ...]:
-        """Every turn of a conversation, oldest first; none where there is no such conversation."""
-        query = select(pairs.c.id).where(pairs.c.conversation_id == conversation_id).order_by(pairs.c.turn)
+        """The shown version of every turn, oldest first; none where there is no such conversation."""
+        return self._ordered(pairs.c.conversation_id == conversation_id, pairs.c.shown)
+
+    def with_versions(self, conversation_id: int) -> tuple[Pair, ...]:
+        """Every version of every turn, oldest turn and version first."""
+        return self._ordered(pairs.c.conversation_id == conversation_id)
+
+    def _ordered(self, *conditions: ColumnElement[bool]) -> tuple[Pair, ...]:
+        query = select(pairs.c.id).where(*conditions).order_by(pairs.c.turn, pairs.c.version)
         with self.database.read() as connection:
             return tuple(_read(connection, list(connection.scalars(query))))
 
     def earlier(self, conversation_id: int) -> tuple[Turn, ...]:
-        """Every turn of a conversation in order, with what both arms said."""
-        return tuple(_turn(pair) for pair in self.in_conversation(conversation_id))
+        """The shown version of every turn in order, with what both arms said."""
+        return tuple(pair.as_turn() for pair in self.in_conversation(conversation_id))
 
-    def recent(self, user_id: int, limit: int = 20) -> tuple[Pair, ...]:
-        """The user's pairs, newest first."""
-        query = select(pairs.c.id).where(pairs.c.user_id == user_id).order_by(pairs.c.id.desc()).limit(limit)
-        with self.database.read() as connection:
-            return tuple(_read(connection, list(connection.scalars(query))))
+    def show(self, pair_id: int) -> None:
+        """From now on this version of its turn is the one that is shown."""
+        with self.database.write() as connection:
+            place = select(pairs.c.conversation_id, pairs.c.turn).where(pairs.c.id == pair_id)
+            found = connection.execute(place).one_or_none()
+            if found is None:
+                raise NotFound("This pair of answers is not there. Open the conversation again.")
+            siblings = (pairs.c.conversation_id == found.conversation_id) & (pairs.c.turn == found.turn)
+            connection.execute(update(pairs).where(siblings & pairs.c.shown).values(shown=False))
+            connection.execute(update(pairs).where(pairs.c.id == pair_id).values(shown=True))
 
     def rateable(self, user_id: int, rater_id: int | None) -> tuple[Pair, ...]:
-        """The user's whole pairs that this rater has not rated, newest first; of nobody, all of them."""
-        rated = select(ratings.c.pair_id).where(ratings.c.rater_id == rater_id)
-        return self._whole(pairs.c.user_id == user_id, pairs.c.id.not_in(rated))
+        """The user's whole pairs that this rater has not rated, newest first; of nobody, all of them. Of a turn
+        with several versions only the shown one waits."""
+        return self._whole(pairs.c.user_id == user_id, pairs.c.id.not_in(_rated_by(rater_id)))
 
     def completed(self) -> tuple[Pair, ...]:
-        """Every whole pair of everybody, newest first."""
+        """Every whole pair of everybody that is shown, newest first."""
         return self._whole()
 
     def _whole(self, *conditions: ColumnElement[bool]) -> tuple[Pair, ...]:
         done = select(answers.c.pair_id).where(answers.c.finish.in_([str(finish) for finish in WHOLE]))
         done = done.group_by(answers.c.pair_id).having(func.count() == len(ARMS))
-        query = select(pairs.c.id).where(pairs.c.id.in_(done), *conditions)
+        query = select(pairs.c.id).where(pairs.c.id.in_(done), pairs.c.shown, *conditions)
         with self.database.read() as connection:
             return tuple(_read(connection, list(connection.scalars(query.order_by(pairs.c.id.desc())))))
+
+    def asked_by(self, user_id: int) -> tuple[tuple[str | None, str], ...]:
+        """Case and question of everything that this login has asked."""
+        return self._asked(pairs.c.user_id == user_id)
+
+    def rated_by(self, rater_id: int) -> tuple[tuple[str | None, str], ...]:
+        """Case and question of every live pair that this rater has rated."""
+        return self._asked(pairs.c.id.in_(_rated_by(rater_id)))
+
+    def _asked(self, condition: ColumnElement[bool]) -> tuple[tuple[str | None, str], ...]:
+        query = select(pairs.c.case_id, pairs.c.question).where(condition).distinct()
+        with self.database.read() as connection:
+            return tuple((row.case_id, row.question) for row in connection.execute(query))
 
     def by_id(self, pair_ids: list[int]) -> dict[int, Pair]:
         """The pairs of these ids that are there."""
@@ -181,6 +178,17 @@ class Pairs:
             connection.execute(update(presentations).where(once).values(revealed_at=utc_now()))
 
 
+def _rated_by(rater_id: int | None) -> CompoundSelect:
+    """Numbers of the live pairs that a rater has rated, in the older table or the newer one."""
+    older = select(ratings.c.pair_id).where(ratings.c.rater_id == rater_id)
+    newer = (
+        select(showings.c.pair_id)
+        .join(judgements, judgements.c.showing_id == showings.c.id)
+        .where(showings.c.rater_id == rater_id, showings.c.pair_id.is_not(None))
+    )
+    return union(older, newer)
+
+
 def _read(connection: Connection, pair_ids: list[int]) -> list[Pair]:
     """The pairs in the order of `pair_ids`, in portions below SQLite's limit of variables."""
     found: dict[int, Pair] = {}
@@ -189,10 +197,17 @@ def _read(connection: Connection, pair_ids: list[int]) -> list[Pair]:
         said: dict[int, dict[Arm, StoredAnswer]] = {}
         for row in connection.execute(select(answers).where(answers.c.pair_id.in_(some))):
             said.setdefault(row.pair_id, {})[Arm(row.arm)] = _answer(row)
-        shown = presentations
+        side = presentations
+        siblings = pairs.alias()
+        same_turn = (siblings.c.conversation_id == pairs.c.conversation_id) & (siblings.c.turn == pairs.c.turn)
+        versions = select(func.count()).select_from(siblings).where(same_turn).scalar_subquery()
         query = (
-            select(pairs, shown.c.left_arm, shown.c.blinded, shown.c.revealed_at, shown.c.id.label("shown_id"))
-            .join(shown, shown.c.pair_id == pairs.c.id)
+            select(
+                pairs,
+                versions.label("versions"),
+                *(side.c.left_arm, side.c.blinded, side.c.revealed_at, side.c.id.label("presentation_id")),
+            )
+            .join(side, side.c.pair_id == pairs.c.id)
             .where(pairs.c.id.in_(some))
         )
         for row in connection.execute(query):
@@ -211,27 +226,14 @@ def _read(connection: Connection, pair_ids: list[int]) -> list[Pair]:
                 revealed_at=row.revealed_at,
                 created_at=row.created_at,
                 answers=said.get(row.id, {}),
-                presentation_id=row.shown_id,
+                presentation_id=row.presentation_id,
+                version=row.version,
+                versions=row.versions,
+                shown=row.shown,
+                continues=row.continues,
             )
     return [found[pair_id] for pair_id in pair_ids if pair_id in found]
 
 
 def _answer(row: Row) -> StoredAnswer:
-    answer = Answer(
-        thinking=row.thinking,
-        text=row.text,
-        finish=Finish(row.finish),
-        fault=row.fault,
-        thought=row.thought,
-        closed=row.closed,
-        counts=Counts(row.prompt_tokens, row.thinking_tokens, row.answer_tokens),
-        timings=Timings(row.first_token_s, row.thinking_s, row.total_s),
-    )
-    return StoredAnswer(answer, Provenance.from_dict(row.provenance), row.id)
-
-
-def _turn(pair: Pair) -> Turn:
-    turn = Turn(pair.question)
-    for arm, stored in pair.answers.items():
-        turn = turn.with_answer(arm, stored.answer)
-    return turn
+    return StoredAnswer(answer_of(row, row.thinking, row.text), Provenance.from_dict(row.provenance), row.id)

@@ -1,16 +1,20 @@
 """Users, who log in, and raters, who judge. Exports know a rater by pseudonym only."""
 
 import unicodedata
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
-from sqlalchemy import func, insert, select
+from sqlalchemy import func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from medreason.domain.checks import Checks
+from medreason.domain.rater import RaterFacts
+from medreason.domain.schedule import sealed
 from medreason.domain.user import Role, User
 from medreason.errors import MedReasonError
+from medreason.storage.audit import record
 from medreason.storage.database import Database, utc_now
-from medreason.storage.tables import raters, ratings, users
+from medreason.storage.study_tables import judgements
+from medreason.storage.tables import rater_facts, raters, ratings, users
 
 LONGEST_NAME = 64
 
@@ -57,6 +61,12 @@ class People:
             row = connection.execute(query).one_or_none()
         return User(row.id, row.name, Role(row.role)) if row else None
 
+    def set_role(self, user: User, role: Role) -> User:
+        with self.database.write() as connection:
+            connection.execute(update(users).where(users.c.id == user.id).values(role=str(role)))
+            record(connection, "command line", f"role set to {role}", f"user:{user.id}")
+        return User(user.id, user.name, role)
+
     def all(self) -> tuple[User, ...]:
         with self.database.read() as connection:
             rows = connection.execute(select(users).order_by(users.c.id)).all()
@@ -92,17 +102,33 @@ class People:
                 raise MedReasonError("There is no such user, so nobody can rate as them.") from fault
             return found
 
+    def tell(self, rater_id: int, facts: RaterFacts) -> None:
+        """Keep what a rater says of themselves; the newest counts. Said again, it is not kept twice."""
+        if self.facts().get(rater_id) == facts:
+            return
+        with self.database.write() as connection:
+            row = {"profession": facts.profession, "specialty": facts.specialty, "years": facts.years}
+            connection.execute(insert(rater_facts).values(rater_id=rater_id, created_at=utc_now(), **row))
+            record(
+                connection, pseudonym(rater_id), "profession told", f"rater:{rater_id}", sealed(asdict(facts))[1]
+            )
+
+    def facts(self) -> dict[int, RaterFacts]:
+        """What every rater said of themselves last; those who told nothing yet are left out."""
+        with self.database.read() as connection:
+            rows = connection.execute(select(rater_facts).order_by(rater_facts.c.id)).all()
+        return {row.rater_id: RaterFacts(row.profession, row.specialty, row.years) for row in rows}
+
     def last_rater_name(self, user_id: int) -> str:
         """Who rated last under that login, as they wrote their name; empty if nobody did."""
-        query = (
-            select(raters.c.name)
-            .join(ratings, ratings.c.rater_id == raters.c.id)
-            .where(raters.c.user_id == user_id)
-            .order_by(ratings.c.id.desc())
-            .limit(1)
-        )
+        mine = raters.c.user_id == user_id
         with self.database.read() as connection:
-            return connection.execute(query).scalar_one_or_none() or ""
+            for table in (judgements, ratings):  # newer ratings stand in the first
+                query = select(raters.c.name).join(table, table.c.rater_id == raters.c.id).where(mine)
+                name = connection.execute(query.order_by(table.c.id.desc()).limit(1)).scalar_one_or_none()
+                if name:
+                    return name
+        return ""
 
 
 def pseudonym(rater_id: int) -> str:

@@ -8,7 +8,7 @@ import hashlib
 import json
 from dataclasses import dataclass
 
-from sqlalchemy import ColumnElement, Connection, insert, select
+from sqlalchemy import ColumnElement, Connection, func, insert, select, union
 
 import medreason
 from medreason.domain.arms import Side
@@ -16,6 +16,7 @@ from medreason.domain.instrument import Axis
 from medreason.domain.rating import Rating, Score
 from medreason.errors import NotFound
 from medreason.storage.database import Database, utc_now
+from medreason.storage.study_tables import judgements, showings
 from medreason.storage.tables import pairs, presentations, raters, ratings, scores
 
 
@@ -66,6 +67,16 @@ class Ratings:
         """Every revision of every rating in the order of saving: one consistent view."""
         return self._read()
 
+    def presentations(self, pair_ids: list[int]) -> dict[int, int]:
+        """The number of each pair's presentation."""
+        found: dict[int, int] = {}
+        with self.database.read() as connection:
+            for start in range(0, len(pair_ids), 500):
+                some = presentations.c.pair_id.in_(pair_ids[start : start + 500])
+                for row in connection.execute(select(presentations.c.pair_id, presentations.c.id).where(some)):
+                    found[row.pair_id] = row.id
+        return found
+
     def _read(self, *conditions: ColumnElement[bool]) -> tuple[StoredRating, ...]:
         wanted = select(ratings.c.id).where(*conditions)
         given: dict[int, list[Score]] = {}
@@ -114,7 +125,7 @@ def _append(connection: Connection, pair_id: int, rater_id: int, rating: Rating)
         revision_no=revision_no,
         preference=rating.preference,
         comment=rating.comment,
-        blinded=_is_blind(connection, pair_id, rater_id),
+        blinded=is_blind(connection, pair_id, rater_id),
         idempotency_key=rating.idempotency_key,
         content_sha256=content,
         app_version=medreason.__version__,
@@ -131,7 +142,7 @@ def _append(connection: Connection, pair_id: int, rater_id: int, rating: Rating)
     return SavedRating(rating_id, revision_no, submitted_at)
 
 
-def _is_blind(connection: Connection, pair_id: int, rater_id: int) -> bool:
+def is_blind(connection: Connection, pair_id: int, rater_id: int) -> bool:
     """False as soon as the program has shown this rater the arms of any turn of the conversation, whose
     sides are the same: an unblinded turn, one that this rater has rated, or one shown without a rating."""
     conversation = select(pairs.c.conversation_id).where(pairs.c.id == pair_id).scalar_subquery()
@@ -142,8 +153,14 @@ def _is_blind(connection: Connection, pair_id: int, rater_id: int) -> bool:
     )
     shown = connection.execute(turns).all()
     by_turn: dict[int, set[int]] = {}
-    judged = select(ratings.c.pair_id, ratings.c.rater_id)
-    for row in connection.execute(judged.where(ratings.c.pair_id.in_([turn.pair_id for turn in shown]))):
+    turn_ids = [turn.pair_id for turn in shown]
+    older = select(ratings.c.pair_id, ratings.c.rater_id).where(ratings.c.pair_id.in_(turn_ids))
+    newer = (
+        select(showings.c.pair_id, showings.c.rater_id)
+        .join(judgements, judgements.c.showing_id == showings.c.id)
+        .where(showings.c.pair_id.in_(turn_ids))
+    )
+    for row in connection.execute(union(older, newer)):
         by_turn.setdefault(row.pair_id, set()).add(row.rater_id)
     return all(
         turn.blinded
@@ -151,6 +168,12 @@ def _is_blind(connection: Connection, pair_id: int, rater_id: int) -> bool:
         and (turn.revealed_at is None or turn.pair_id in by_turn)
         for turn in shown
     )
+
+
+def rated_before(connection: Connection, pair_id: int, rater_id: int) -> int:
+    """How many revisions of this rater stand in the older table of ratings."""
+    here = (ratings.c.pair_id == pair_id) & (ratings.c.rater_id == rater_id)
+    return connection.execute(select(func.count()).select_from(ratings).where(here)).scalar_one()
 
 
 def _content(rating: Rating) -> str:

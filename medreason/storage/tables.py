@@ -1,5 +1,6 @@
 """The tables, as SQLAlchemy sees them. The migrations make them; a test keeps the two the same.
 
+A turn of a conversation may have several versions, each a pair of its own; one of them is shown.
 Times are UTC in ISO 8601, kept as text; order is told by id, never by time. What a trigger guards
 (ratings are append-only, drawn sides and finished answers stay) stands in the migrations.
 """
@@ -17,10 +18,11 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    text,
 )
 
 # Oldest first. Each is the name of a migration; the last is what this program reads and writes.
-SCHEMAS = ("0001",)
+SCHEMAS = ("0001", "0002", "0003", "0004", "0005")
 
 metadata = MetaData()
 
@@ -52,6 +54,15 @@ raters = _table(
     UniqueConstraint("user_id", "name_key"),
 )
 
+rater_facts = _table(
+    "rater_facts",
+    Column("rater_id", ForeignKey("raters.id"), nullable=False),
+    Column("profession", Text, nullable=False),
+    Column("specialty", Text, nullable=False),
+    Column("years", Integer, CheckConstraint("years BETWEEN 0 AND 80")),
+    Column("created_at", Text, nullable=False),
+)
+
 conversations = _table(
     "conversations",
     Column("user_id", ForeignKey("users.id"), nullable=False),
@@ -62,6 +73,9 @@ pairs = _table(
     "pairs",
     Column("conversation_id", ForeignKey("conversations.id"), nullable=False),
     Column("turn", Integer, nullable=False),
+    Column("version", Integer, nullable=False),
+    Column("shown", Boolean, nullable=False),
+    Column("continues", ForeignKey("pairs.id")),
     Column("user_id", ForeignKey("users.id"), nullable=False),
     Column("case_id", Text),
     Column("specialty", Text, nullable=False),
@@ -69,8 +83,16 @@ pairs = _table(
     Column("system_prompt", Text, nullable=False),
     Column("sampling", JSON, nullable=False),
     Column("created_at", Text, nullable=False),
-    UniqueConstraint("conversation_id", "turn"),
+    UniqueConstraint("conversation_id", "turn", "version"),
     Index("pairs_of_user", "user_id", "id"),
+    Index(
+        "shown_version",
+        "conversation_id",
+        "turn",
+        unique=True,
+        sqlite_where=text("shown"),
+        postgresql_where=text("shown"),
+    ),
 )
 
 presentations = _table(

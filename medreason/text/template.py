@@ -8,6 +8,7 @@ import hashlib
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
+from medreason.domain.answers import Answer
 from medreason.domain.conversation import Message
 
 OPEN, CLOSE = "<think>", "</think>"
@@ -60,12 +61,32 @@ def completion_text(cot: str, response: str) -> str:
 def training_example(tokenizer: Any, question: str, cot: str, response: str) -> TrainingExample:
     """One row as the model will meet it when asked `question` in thinking mode."""
     prompt = prompt_text(tokenizer, [{"role": "user", "content": question}], thinking=True)
-    reply = completion_text(cot.strip(), response.strip())
-    if opens_thinking(prompt):
-        begun = prompt[prompt.rindex(OPEN) + len(OPEN) :]
-        reply = reply.removeprefix(OPEN)
-        reply = reply.removeprefix(begun) if begun else reply
+    reply = _after(prompt, completion_text(cot.strip(), response.strip()))
     return TrainingExample(prompt, reply + end_of_turn(tokenizer))
+
+
+def begun_text(prompt: str, begun: Answer) -> str:
+    """What follows the prompt where an answer is to be continued: all that its arm has said, up to where its
+    next words begin. The same shape as in training: an open trace stays open, a closed one is closed."""
+    if not begun.thought:
+        return begun.text
+    if not begun.closed:
+        return _after(prompt, f"{OPEN}\n{begun.thinking}")
+    return _after(prompt, completion_text(begun.thinking, begun.text))
+
+
+def continued_ids(tokenizer: Any, prompt: str, begun: Answer) -> list[int]:
+    """The tokens of a prompt and of what its arm has said to it, read as one text."""
+    text = prompt + begun_text(prompt, begun)
+    return list(tokenizer(text, add_special_tokens=False)["input_ids"])
+
+
+def _after(prompt: str, reply: str) -> str:
+    """The reply without what the prompt has opened already."""
+    if not opens_thinking(prompt):
+        return reply
+    opened = prompt[prompt.rindex(OPEN) + len(OPEN) :]
+    return reply.removeprefix(OPEN).removeprefix(opened)
 
 
 def end_of_turn(tokenizer: Any) -> str:

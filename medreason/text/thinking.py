@@ -50,6 +50,13 @@ class ThinkingSplitter:
         self._held = self._held[len(self._held) - keep :]
         return self._taken()
 
+    def go_on_from(self, said: str) -> None:
+        """Before the first `feed`: this has been said and told already. What follows continues it."""
+        self.feed(said)
+        self._say(self._held)
+        self._held = ""
+        self._taken()
+
     def flush(self) -> list[Piece]:
         """The rest: a tag that was begun and never finished is text."""
         self._say(self._held)

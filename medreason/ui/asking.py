@@ -4,16 +4,19 @@ import functools
 import inspect
 import logging
 from collections.abc import Callable
+from contextlib import aclosing
 from typing import Any
 
 import gradio as gr
 
 from medreason.domain.user import User
-from medreason.errors import MedReasonError
+from medreason.errors import MedReasonError, NotAllowed
 from medreason.services.services import Services
 
 log = logging.getLogger(__name__)
 
+REFUSED = "medreason.refused"
+"""Where `web` leaves a function, in the scope of a request, that notes what somebody was refused."""
 UNEXPECTED = "Something went wrong here, and it was written to the log. What you typed is kept; try again."
 
 
@@ -31,9 +34,11 @@ def shown(callback: Callable[..., Any]) -> Callable[..., Any]:
     """Wrap a callback so that an expected fault is shown as its sentence, and any other as a plain one
     with its traceback in the log. Works for functions, coroutines and async generators."""
 
-    def as_error(fault: Exception) -> gr.Error:
+    def as_error(fault: Exception, given: tuple[Any, ...]) -> gr.Error:
         if isinstance(fault, gr.Error):
             return fault
+        if isinstance(fault, NotAllowed):
+            _note(callback.__name__, given)
         if isinstance(fault, MedReasonError):
             return gr.Error(str(fault), title="This did not work", duration=None, print_exception=False)
         log.error("A callback failed", exc_info=fault)
@@ -44,10 +49,11 @@ def shown(callback: Callable[..., Any]) -> Callable[..., Any]:
         @functools.wraps(callback)
         async def streamed(*args: Any, **kwargs: Any) -> Any:
             try:
-                async for update in callback(*args, **kwargs):
-                    yield update
+                async with aclosing(callback(*args, **kwargs)) as updates:  # a closed page ends it at once
+                    async for update in updates:
+                        yield update
             except Exception as fault:
-                raise as_error(fault) from None
+                raise as_error(fault, args) from None
 
         return streamed
     if inspect.iscoroutinefunction(callback):
@@ -57,7 +63,7 @@ def shown(callback: Callable[..., Any]) -> Callable[..., Any]:
             try:
                 return await callback(*args, **kwargs)
             except Exception as fault:
-                raise as_error(fault) from None
+                raise as_error(fault, args) from None
 
         return awaited
 
@@ -66,6 +72,15 @@ def shown(callback: Callable[..., Any]) -> Callable[..., Any]:
         try:
             return callback(*args, **kwargs)
         except Exception as fault:
-            raise as_error(fault) from None
+            raise as_error(fault, args) from None
 
     return called
+
+
+def _note(what: str, given: tuple[Any, ...]) -> None:
+    """Let whoever served the request put it into the audit that a role was refused this."""
+    for one in given:
+        if isinstance(one, gr.Request):
+            note = getattr(one.request, "scope", {}).get(REFUSED)
+            if note is not None:
+                note(f"event {what}")

@@ -1,29 +1,28 @@
 """The Compare tab: one question, both arms answering side by side, their thinking streamed.
 
-Knows nothing of models: it asks `services.comparing`, redraws on a clock and lets a flag stop the answer.
+Lays out the parts of the tab and tells each button what it does: read inputs, call one service, show. It knows
+nothing of models; what the parts show stands in the parts, what streams in `compare_streams`.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import gradio as gr
+from gradio.context import Context
 
-from medreason.domain.answers import Finish
-from medreason.domain.arms import SIDES, Arm, Side
-from medreason.domain.case import Case
-from medreason.engine.protocol import Phase
+from medreason.domain.user import ALLOWED, Action, Role, User
 from medreason.errors import MedReasonError
-from medreason.services.live_pair import PairView
 from medreason.services.services import Services
-from medreason.ui import render
+from medreason.ui import case_picker, conversation_list, render
 from medreason.ui.asking import Asking, shown
-from medreason.ui.sampling_form import LONGEST, build_sampling_fields, default_budget, read_sampling
+from medreason.ui.case_picker import CasePicker
+from medreason.ui.compare_streams import Streams
+from medreason.ui.compare_view import CompareView
 
-OWN_CASE = "My own case"
-LOOK_EVERY_S = 1.0
-REDRAW_S, REDRAW_LONG_S, LONG_CHARACTERS = 0.1, 0.25, 6000
+EDITING = "Change the question above and press Send the change. What was answered before is kept as a version."
+BLIND = "Blind: draw the sides at random and hide which model is which until the rating is in"
 
 
 @dataclass
@@ -32,26 +31,28 @@ class CompareTab:
 
     rate_button: gr.Button
     pair_id: gr.State
-    adapter: gr.Dropdown
-    refresh_adapters: Callable[..., Any]
+    refresh: Callable[..., Any]
+    refresh_outputs: list[Any]
     use_run: Callable[..., Any]
     use_run_outputs: list[Any]
     restore: Callable[..., Any]
     restore_outputs: list[Any]
 
 
-def build(services: Services, ask: Asking) -> CompareTab:
-    cases = {case.case_id: case for case in services.cases}
+def build(services: Services, ask: Asking, role: Role = Role.ADMIN) -> CompareTab:
+    """`role` is that of everybody who is shown this page: to raters it names no model, and offers none."""
+    blind_only = role is Role.RATER
+    view, picker = CompareView(services, blind_only), CasePicker()
+    model, controls, form, kept = view.model, view.controls, view.form, view.kept
+    page = Context.root_block
+    assert page is not None, "the tab is part of a page"
     first = next(iter(services.cases), None)
-    choices = [(f"{case.specialty} · {_short(case.text)}", case.case_id) for case in services.cases]
 
-    conversation_id = gr.State(None)
-    pair_id = gr.State(None)
-    model = gr.Markdown(render.model_state(services.serving.state), sanitize_html=False)
+    model.build_state(blind_only)
     with gr.Row(elem_classes="mr-pick"):
-        case = gr.Dropdown([(OWN_CASE, "")] + choices, value=first.case_id if first else "", label="Case", scale=3)
-        adapter = gr.Dropdown([], label="Fine-tuned model: ready-made, or from a run in Train", scale=2)
-    question = gr.Textbox(
+        picker.build(services.cases)
+        model.build_adapter(blind_only)
+    view.question = gr.Textbox(
         first.text if first else "",
         label="Question",
         info="Enter sends it, Shift and Enter begins a new line. Do not enter what identifies a patient.",
@@ -60,247 +61,157 @@ def build(services: Services, ask: Asking) -> CompareTab:
         elem_id="question",
     )
     with gr.Row(elem_classes="mr-actions"):
-        send = gr.Button("Send", variant="primary", interactive=False, scale=0, min_width=140)
-        stop = gr.Button("Stop", interactive=False, scale=0, min_width=100)
-        fresh = gr.Button("New conversation", interactive=False, scale=0, min_width=190)
+        controls.build_asking()
         blind = gr.Checkbox(
-            False,
-            label="Blind: draw the sides at random and hide which model is which until the rating is in",
-            container=False,
-            elem_classes="mr-blind",
+            blind_only, interactive=not blind_only, label=BLIND, container=False, elem_classes="mr-blind"
         )
-    status = gr.Markdown("", sanitize_html=False)
-    with gr.Row(elem_classes="mr-pair", equal_height=False):
-        heads, chats, unders = {}, {}, {}
-        for side, arm in zip(SIDES, (Arm.BASELINE, Arm.FINETUNED), strict=True):
-            with gr.Column(min_width=360):
-                heads[side] = gr.Markdown(render.heading(side, arm), sanitize_html=False)
-                chats[side] = gr.Chatbot(
-                    label=f"Conversation, {side}",
-                    show_label=False,
-                    height=520,
-                    buttons=["copy"],
-                    feedback_options=None,
-                    elem_id=f"chat-{1 if side is Side.LEFT else 2}",
-                    elem_classes="mr-chat",
-                    placeholder="The answer will appear here, the thinking in a block of its own above it.",
-                )
-                unders[side] = gr.Markdown("", sanitize_html=False)
-    with gr.Row(elem_classes="mr-actions"):
-        rate = gr.Button("Rate this pair", interactive=False, scale=0, min_width=190)
-    with gr.Accordion("Sampling, the same for both models", open=False):
-        fields = build_sampling_fields()
-        longest = fields[LONGEST]
-
-    panes = [heads[s] for s in SIDES] + [chats[s] for s in SIDES] + [unders[s] for s in SIDES]
-    outputs = [conversation_id, pair_id, question, send, stop, rate, fresh, status, *panes]
-
-    def detail(arm: Arm | None) -> str:
-        if arm is None or services.serving.state.phase is not Phase.READY:
-            return ""
-        loaded = services.serving.provenance
-        name = render.model_name(loaded)
-        if arm is Arm.BASELINE:
-            return f"{name} · {loaded.precision}"
-        return f"{name} + {services.serving.adapter_label()}"
-
-    def panes_of(earlier: list[PairView], now: PairView | None) -> list[Any]:
-        shown_now = now or earlier[-1]
-        arms = [shown_now.side(side).arm for side in SIDES]
-        return (
-            [render.heading(side, arm, detail(arm)) for side, arm in zip(SIDES, arms, strict=True)]
-            + [render.column(earlier, now, side) for side in SIDES]
-            + [render.under(shown_now.side(side)) for side in SIDES]
-        )
-
-    def ended(view: PairView) -> list[Any]:
-        """Updates of conversation, pair, question, buttons and status once nothing more will come."""
-        whole = all(view.side(side).answer.finish in (Finish.STOP, Finish.LENGTH) for side in SIDES)
-        return [
-            view.conversation_id,
-            view.pair_id,
-            gr.skip(),
-            gr.Button(interactive=True),
-            gr.Button(interactive=False),
-            gr.Button(interactive=whole),
-            gr.Button(interactive=True),
-            render.status(_next_step(view, whole)),
-        ]
+        form.build_seed()
+    controls.build_status()
+    view.columns.build()
+    controls.build_going_on(Action.RATE in ALLOWED[role])
+    with gr.Accordion("Sampling and system prompt, the same for both models", open=False):
+        form.build_panel()
+    with gr.Accordion("Earlier conversations, and files of this one", open=False):
+        kept.build()
 
     @shown
-    async def send_question(
-        text: str, case_id: str, hide: bool, conversation: int | None, request: gr.Request, *values: Any
-    ) -> AsyncIterator[list[Any]]:
-        user = ask.user(request)
-        kept = [gr.skip()] * len(panes)
-        try:
-            live = services.comparing.ask(
-                user,
-                text or "",
-                read_sampling(values),
-                blind=bool(hide),
-                conversation_id=conversation,
-                case=_unchanged(cases.get(case_id), text),
-            )
-        except MedReasonError as fault:
-            yield [gr.skip()] * 7 + [render.fault(str(fault))] + kept
-            return
-        earlier = services.comparing.conversation(user, live.pair.conversation_id)[:-1]
-        view = live.view()
-        yield [
-            view.conversation_id,
-            view.pair_id,
-            "",
-            gr.Button(interactive=False),
-            gr.Button(interactive=True),
-            gr.Button(interactive=False),
-            gr.Button(interactive=False),
-            render.status("Both models are answering. Stop keeps what they have said."),
-            *panes_of(earlier, view),
-        ]
-        while not view.done:
-            shown_characters = sum(
-                len(view.side(s).answer.thinking) + len(view.side(s).answer.text) for s in SIDES
-            )
-            await asyncio.sleep(REDRAW_S if shown_characters < LONG_CHARACTERS else REDRAW_LONG_S)
-            view = live.view()
-            yield [gr.skip()] * 8 + panes_of(earlier, view)
-        final = services.comparing.conversation(user, live.pair.conversation_id)
-        yield [*ended(final[-1]), *panes_of(final, None)]
-
-    @shown
-    def stop_answer(pair: int | None, request: gr.Request) -> None:
+    def stop_answer(request: gr.Request, pair: int | None) -> None:
         services.comparing.stop(ask.user(request), pair)
 
     @shown
-    def pick_case(case_id: str) -> Any:
-        return cases[case_id].text if case_id in cases else ""
+    def edit(request: gr.Request, conversation: int | None, editing: bool) -> list[Any]:
+        """Take the last question back into the box, or leave it as it was."""
+        turns = services.conversations.open(ask.user(request), conversation or 0)
+        if editing:
+            return [False, "", gr.Button("Send"), gr.Button("Edit the question"), ""]
+        labels = gr.Button("Send the change"), gr.Button("Leave it as it was")
+        return [True, turns[-1].question, *labels, render.status(EDITING)]
+
+    def leaf(step: int) -> Callable[..., Any]:
+        @shown
+        def turn_over(request: gr.Request, pair: int | None) -> list[Any]:
+            user = ask.user(request)
+            try:
+                return view.ended(user, services.conversations.leaf(user, pair or 0, step), gr.skip())
+            except MedReasonError as fault:
+                return view.refused(fault)
+
+        return turn_over
 
     @shown
-    def start_afresh(case_id: str) -> list[Any]:
-        text = cases[case_id].text if case_id in cases else ""
-        heads_now = [
-            render.heading(side, arm, detail(arm))
-            for side, arm in zip(SIDES, (Arm.BASELINE, Arm.FINETUNED), strict=True)
-        ]
-        empty: list[Any] = [*heads_now, [], [], "", ""]
-        off = gr.Button(interactive=False)
-        return [None, None, text, gr.Button(interactive=True), off, off, off, "", *empty]
-
-    def adapter_field() -> gr.Dropdown:
-        found = [(one.label, one.key) for one in services.serving.adapters()]
-        return gr.Dropdown(found, value=services.serving.adapter or None, interactive=bool(found))
-
-    async def switch_to(key: str, request: gr.Request) -> list[Any]:
+    def open_kept(request: gr.Request, chosen: int | None) -> list[Any]:
         user = ask.user(request)
         try:
-            await asyncio.to_thread(services.serving.switch, user, key)
+            return view.ended(user, services.conversations.open(user, int(chosen or 0)), "")
         except MedReasonError as fault:
-            return [render.fault(str(fault)), adapter_field(), model_now()]
-        said = f"Comparing with {services.serving.adapter_label()}. Press New conversation, then ask."
-        return [render.status(said), adapter_field(), model_now()]
+            return view.refused(fault)
 
     @shown
-    async def use_adapter(key: str, request: gr.Request) -> list[Any]:
-        return await switch_to(key, request) if key else [gr.skip()] * 3
+    def save_files(request: gr.Request, conversation: int | None) -> str:
+        user, number = ask.user(request), conversation or 0
+        texts = services.conversations.as_markdown(user, number), services.conversations.as_json(user, number)
+        return conversation_list.links(number, *texts)
 
-    def model_now() -> str:
-        state = services.serving.state
-        if state.phase is Phase.READY:
-            return render.model_ready(state, services.serving.provenance)
-        return render.model_state(state)
+    @shown
+    def pick_specialty(request: gr.Request, specialty: str, case_id: str | None) -> gr.Dropdown:
+        """Its cases. The list also fires when the server fills it; a case of that specialty then stays."""
+        listed = case_picker.choices(services.comparing.cases(ask.user(request)), specialty)
+        kept = case_id if case_id in [value for _, value in listed] else None
+        return gr.Dropdown(listed, value=kept)
 
-    def budget() -> Any:
-        """A default length that suits the loaded model; what the user typed later stays."""
-        if services.serving.state.phase is not Phase.READY:
+    @shown
+    def pick_case(request: gr.Request, case_id: str | None) -> Any:
+        if case_id is None:  # none is chosen yet, so what is typed stays
             return gr.skip()
-        return default_budget(services.serving.provenance.base_model)
+        case = case_picker.picked(services.comparing.cases(ask.user(request)), case_id)
+        return case.text if case else ""
 
     @shown
-    def watch_model() -> list[Any]:
-        """Polled while the model loads; ends its own timer."""
-        state = services.serving.state
-        loading = state.phase in (Phase.LOADING, Phase.UNLOADED)
-        ready = state.phase is Phase.READY
-        field = adapter_field() if ready else gr.skip()
-        return [model_now(), gr.Timer(active=loading), gr.Button(interactive=ready), field, budget()]
-
-    @shown
-    async def use_run(run: str, request: gr.Request) -> list[Any]:
-        """From Train: compare the adapter that this run has made."""
-        return await switch_to(f"run:{run}", request)
-
-    @shown
-    def restore(request: gr.Request) -> list[Any]:
+    def start_afresh(request: gr.Request, case_id: str | None) -> list[Any]:
         user = ask.user(request)
-        state = services.serving.state
-        ready = state.phase is Phase.READY
-        ahead = [
-            model_now(),
-            gr.Timer(active=state.phase in (Phase.LOADING, Phase.UNLOADED)),
-            adapter_field(),
-            gr.Checkbox(interactive=not user.compares_blind_only, value=user.compares_blind_only),
-            budget(),
-        ]
-        turns = services.comparing.latest(user)
-        if not turns:
-            return [*ahead, gr.skip(), gr.skip(), gr.skip(), gr.Button(interactive=ready)] + [gr.skip()] * (
-                4 + len(panes)
-            )
-        updates = ended(turns[-1])
-        updates[3] = gr.Button(interactive=ready)
-        updates[2] = ""
-        return [*ahead, *updates, *panes_of(turns, None)]
+        case = case_picker.picked(services.comparing.cases(user), case_id)
+        return view.blank(user, case.text if case else "")
 
-    timer = gr.Timer(LOOK_EVERY_S, active=True)
-    timer.tick(
-        watch_model,
-        None,
-        [model, timer, send, adapter, longest],
-        show_progress="hidden",
-        api_visibility="private",
-    )
-    asked = [question, case, blind, conversation_id, *fields]
-    for trigger in (send.click, question.submit):
-        trigger(
-            send_question,
-            asked,
-            outputs,
-            show_progress="hidden",
-            concurrency_limit=None,
-            api_visibility="private",
-        )
-    stop.click(stop_answer, [pair_id], None, queue=False, api_visibility="private")
-    case.input(pick_case, [case], [question], show_progress="hidden", api_visibility="private")
-    fresh.click(start_afresh, [case], outputs, show_progress="hidden", api_visibility="private")
-    adapter.input(
-        use_adapter, [adapter], [status, adapter, model], concurrency_limit=None, api_visibility="private"
-    )
+    @shown
+    async def use_adapter(request: gr.Request, key: str) -> list[Any]:
+        return await model.switch(ask.user(request), key) if key else [gr.skip()] * 3
+
+    @shown
+    async def use_run(request: gr.Request, run_name: str) -> list[Any]:
+        """From Train: compare the adapter that this run has made."""
+        return await model.switch(ask.user(request), f"run:{run_name}")
+
+    def model_now(user: User) -> list[Any]:
+        send = gr.skip() if model.ready else gr.Button(interactive=False)
+        return [model.now(user), model.clock(), send, model.adapter_field(user), model.load_button()]
+
+    @shown
+    def watch_model(request: gr.Request) -> list[Any]:
+        """Polled while the model loads; ends its own timer."""
+        updates = model_now(ask.user(request))
+        if model.ready:
+            updates[2] = gr.Button(interactive=True)
+        return [*updates, model.budget()]
+
+    @shown
+    def load_model(request: gr.Request) -> list[Any]:
+        user = ask.user(request)
+        services.serving.start_loading()
+        return [model.now(user), gr.Timer(active=True), gr.Button(visible=False)]
+
+    @shown
+    def refresh(request: gr.Request) -> list[Any]:
+        """When the tab is opened: training may have put the model away, or made a new adapter."""
+        return model_now(ask.user(request))
+
+    @shown
+    async def restore(request: gr.Request) -> list[Any]:
+        """A page that has just been opened: the newest conversation, or the first case."""
+        user = ask.user(request)
+        turns = services.conversations.latest(user)
+        for _ in range(20):  # an answer whose page was closed a moment ago ends by itself
+            if not turns or turns[-1].done:
+                break
+            await asyncio.sleep(0.1)
+            turns = services.conversations.latest(user)
+        only_blind = user.compares_blind_only
+        ahead = model_now(user)
+        ahead.pop(2)  # Send is among the parts below
+        ahead += [gr.Checkbox(interactive=not only_blind, value=only_blind), model.budget()]
+        ahead += case_picker.restored(services.comparing.cases(user), keep_empty=bool(turns))
+        below = view.ended(user, turns, "") if turns else view.blank(user, gr.skip())
+        below[4] = gr.Button(interactive=model.ready)
+        return [*ahead, *below]
+
+    quiet: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
+    running: dict[str, Any] = {**quiet, "concurrency_limit": None}
+    line = [model.state, model.timer, controls.send, model.adapter, model.load]
+    model.timer.tick(watch_model, None, [*line, form.longest], **quiet)
+    model.load.click(load_model, None, [model.state, model.timer, model.load], **quiet)
+    if not blind_only:
+        model.adapter.input(use_adapter, [model.adapter], [controls.status, model.adapter, model.state], **running)
+    states = [view.conversation_id, view.pair_id, view.editing]
+    asked = [view.question, picker.case, blind, *states, *form.inputs]
+    Streams(services, ask, view, page).wire(asked, running)
+    controls.stop.click(stop_answer, [view.pair_id], None, queue=False, api_visibility="private")
+    edited = [view.editing, view.question, controls.send, controls.edit, controls.status]
+    controls.edit.click(edit, [view.conversation_id, view.editing], edited, **quiet)
+    controls.back.click(leaf(-1), [view.pair_id], view.outputs, **quiet)
+    controls.forth.click(leaf(1), [view.pair_id], view.outputs, **quiet)
+    controls.fresh.click(start_afresh, [picker.case], view.outputs, **quiet)
+    picker.specialty.input(pick_specialty, [picker.specialty, picker.case], [picker.case], **quiet)
+    picker.case.input(pick_case, [picker.case], [view.question], **quiet)
+    kept.list.input(open_kept, [kept.list], view.outputs, **quiet)
+    kept.save.click(save_files, [view.conversation_id], [kept.files], **quiet)
+    form.wire()
+    opened = [model.state, model.timer, model.adapter, model.load, blind, form.longest]
     return CompareTab(
-        rate_button=rate,
-        pair_id=pair_id,
-        adapter=adapter,
-        refresh_adapters=adapter_field,
+        rate_button=controls.rate,
+        pair_id=view.pair_id,
+        refresh=refresh,
+        refresh_outputs=line,
         use_run=use_run,
-        use_run_outputs=[status, adapter, model],
+        use_run_outputs=[controls.status, model.adapter, model.state],
         restore=restore,
-        restore_outputs=[model, timer, adapter, blind, longest, *outputs],
+        restore_outputs=[*opened, picker.specialty, picker.case, *view.outputs],
     )
-
-
-def _unchanged(case: Case | None, text: str) -> Case | None:
-    """The picked case, if its text is still what is asked: an edited case is the user's own."""
-    return case if case is not None and case.text.strip() == (text or "").strip() else None
-
-
-def _short(text: str, length: int = 72) -> str:
-    flat = " ".join(text.split())
-    return flat if len(flat) <= length else flat[: length - 1].rsplit(" ", 1)[0] + "…"
-
-
-def _next_step(view: PairView, whole: bool) -> str:
-    if not whole:
-        return "This pair cannot be rated, because an answer was stopped or failed. Ask again, or ask on."
-    if view.blinded:
-        return "Done. Press Rate this pair: which side is which is shown when the rating is in."
-    return "Done. Press Rate this pair, or ask a further question."

@@ -14,18 +14,22 @@ from medreason.domain.setting import Setting, settings_of
 
 
 def build_form(kind: type, advanced_label: str = "Advanced") -> dict[str, Any]:
-    """Fields by setting name, in the order of the dataclass: the basic ones side by side, the advanced ones
-    behind a fold."""
+    """Fields by setting name, in the order of the dataclass: the basic ones side by side, the advanced ones by
+    group behind a fold."""
     fields: dict[str, Any] = {}
     settings = list(settings_of(kind))
+    advanced = [one for one in settings if one.advanced]
     with gr.Row(elem_classes="mr-fields"):
         for one in settings:
             if not one.advanced:
-                fields[one.name] = _field(one)
-    with gr.Accordion(advanced_label, open=False), gr.Row(elem_classes="mr-fields"):
-        for one in settings:
-            if one.advanced:
-                fields[one.name] = _field(one)
+                fields[one.name] = field(one)
+    with gr.Accordion(advanced_label, open=False):
+        for group in dict.fromkeys(one.group for one in advanced):
+            gr.Markdown(f"## {group}", elem_classes="mr-group")
+            with gr.Row(elem_classes="mr-fields"):
+                for one in advanced:
+                    if one.group == group:
+                        fields[one.name] = field(one)
     return {one.name: fields[one.name] for one in settings}
 
 
@@ -40,7 +44,8 @@ def form_values(form: Mapping[str, Any], config: Any) -> list[Any]:
     return [getattr(config, name) for name in form]
 
 
-def _field(setting: Setting) -> Any:
+def field(setting: Setting) -> Any:
+    """One labelled field that shows the setting's default."""
     shown: dict[str, Any] = {"label": setting.label, "info": setting.help, "min_width": 260}
     if setting.choices:
         return gr.Dropdown(list(setting.choices), value=setting.default, **shown)

@@ -1,49 +1,28 @@
-"""The Results tab: the evaluation table, the lengths below a rule, and the files to take away.
-
-The files are made with the table that is shown, so what is downloaded is what was read.
+"""The Results tab: the evaluation table, the cases behind its numbers, figures, files, and below a rule what
+only describes. Numbers are computed aside; until they are ready the page says so and asks again.
 """
 
-import atexit
-import html
-import shutil
-import tempfile
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import gradio as gr
 
-from medreason.domain.arms import ARMS, Arm
-from medreason.domain.user import User
+from medreason.domain.pack import LIVE
 from medreason.errors import MedReasonError
-from medreason.services.reading import HOW_TO_READ, cells, counted, in_words, signed
-from medreason.services.results import LengthsTable
+from medreason.services import in_words
+from medreason.services.descriptive import descriptive
+from medreason.services.filtering import PHASES, Filters
+from medreason.services.results import ResultsView
 from medreason.services.services import Services
-from medreason.stats.table import EvaluationTable
-from medreason.ui import render
+from medreason.services.study_figures import figures
+from medreason.stats.outcomes import PRIMARY_FAMILY
+from medreason.ui import render, results_cases, results_take, results_view
 from medreason.ui.asking import Asking, shown
 
-KEEP_S = 600
-NOTHING = (
-    '<div class="mr-empty">No ratings yet. Open Rate, or ask a case in Compare and press Rate this pair.</div>'
-)
-HEAD = (
-    '<thead><tr><th scope="col">{0}</th><th scope="col" class="baseline">Baseline</th>'
-    '<th scope="col" class="finetuned">Fine-tuned</th><th scope="col">Δ</th>'
-    '<th scope="col">n</th></tr></thead>'
-)
-FILES = {
-    "ratings.csv": ("Ratings, CSV", "ratings_csv"),
-    "ratings.jsonl": ("Ratings, JSONL", "ratings_jsonl"),
-    "evaluation_table.csv": ("Table, CSV", "table_csv"),
-    "evaluation_table.md": ("Table, Markdown", "table_markdown"),
-}
-FILES_NOTE = (
-    '<div class="mr-note">Files hold what this table shows, with pseudonyms. In CSV a text that a '
-    "spreadsheet could run as a formula has one ' in front; JSONL holds every text as it was written.</div>"
-)
+LOOK_EVERY_S = 0.7
+PRIVATE: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
+NOTHING_LEFT = '<div class="mr-empty">No rating is left with these filters. Choose “All” in one of them.</div>'
 
 
 @dataclass
@@ -51,102 +30,99 @@ class ResultsTab:
     """What page.py wires: `refresh` when the tab is opened, `restore` when the page is loaded."""
 
     refresh: Callable[..., Any]
+    refresh_inputs: list[Any]
     refresh_outputs: list[Any]
     restore: Callable[..., Any]
+    restore_inputs: list[Any]
     restore_outputs: list[Any]
 
 
 def build(services: Services, ask: Asking) -> ResultsTab:
-    folder = Path(tempfile.mkdtemp(prefix="medreason-exports-"))
-    atexit.register(shutil.rmtree, folder, ignore_errors=True)
-    table = gr.Markdown(NOTHING, sanitize_html=False, latex_delimiters=[])
-    with gr.Column(visible=False, elem_classes="results-files") as files:
-        with gr.Row():
-            buttons = [gr.DownloadButton(label, size="md") for label, _ in FILES.values()]
-        gr.Markdown(FILES_NOTE, sanitize_html=False)
-    lengths = gr.Markdown(sanitize_html=False, latex_delimiters=[])
-    again = gr.Button("Refresh", size="sm", elem_classes="results-again")
+    with gr.Row(elem_classes="results-filters", elem_id="results"):
+        collection = gr.Dropdown([("Pairs asked in Compare", LIVE)], value=LIVE, label="Show", min_width=260)
+        filters = [
+            gr.Dropdown([("All", "")], value="", label="Specialty", visible=False),
+            gr.Dropdown([("All", "")], value="", label="Rater", visible=False),
+            gr.Dropdown([("Any", 0)], value=0, label="Confidence at least", visible=False),
+            gr.Dropdown([("All", "")], value="", label="Phase", visible=False),
+        ]
+        again = gr.Button("Refresh", size="sm", scale=0, min_width=110)
+    chosen = [collection, *filters]
+    table = gr.Markdown(results_view.NOTHING, sanitize_html=False, latex_delimiters=[], elem_id="results-table")
+    timer = gr.Timer(LOOK_EVERY_S, active=False)
 
-    def written(user: User) -> list[gr.DownloadButton]:
-        """The files of this moment, in a folder of their own. The page takes copies, so those of earlier
-        moments can go."""
-        for old in folder.iterdir():
-            if time.time() - old.stat().st_mtime > KEEP_S:
-                shutil.rmtree(old, ignore_errors=True)
-        place = Path(tempfile.mkdtemp(dir=folder))
-        made = []
-        for file, (_, method) in FILES.items():
-            (place / file).write_bytes(getattr(services.results, method)(user))
-            made.append(gr.DownloadButton(value=str(place / file)))
-        return made
+    def look(request: gr.Request, *values: Any, wait_s: float | None = None) -> ResultsView:
+        name, *rest = values
+        user, waits = ask.user(request), {} if wait_s is None else {"wait_s": wait_s}
+        return services.results.view(user, name or LIVE, filters_of(*rest), **waits)
+
+    behind = results_cases.build(services, ask, chosen, look)
+    drawn = gr.Markdown("", sanitize_html=False, latex_delimiters=[])
+    take = results_take.build(services, ask, chosen, look)
+    described = gr.Markdown("", sanitize_html=False, latex_delimiters=[])
 
     @shown
-    def refresh(request: gr.Request) -> list[Any]:
-        user = ask.user(request)
+    def refresh(request: gr.Request, *values: Any) -> list[Any]:
+        values = values or (LIVE, *[None] * len(filters))
+        hidden = [gr.skip()] * len(filters)
         try:
-            shown_table, shown_lengths = services.results.table(user), services.results.lengths(user)
+            collections = services.results.collections(ask.user(request))
+            view = look(request, *values)
         except MedReasonError as fault:
-            return [render.fault(str(fault)), gr.Column(visible=False), "", *[gr.skip()] * len(buttons)]
-        rated = shown_table.n_ratings > 0
-        downloads = written(user) if rated else [gr.skip()] * len(buttons)
+            nothing = [*behind.hidden(), "", *take.hidden(), ""]
+            return [gr.skip(), *hidden, render.fault(str(fault)), gr.Timer(active=False), *nothing]
+        names = gr.Dropdown([(one.title, one.id) for one in collections], value=values[0] or LIVE)
+        return [names, *_filters(view, *values[1:]), *_page(view, bool(filters_of(*values[1:])))]
+
+    def _page(view: ResultsView, narrowed: bool) -> list[Any]:
+        """The table, the timer, and everything below."""
+        blind, made = not view.data.study.unblinded, view.made
+        nothing = [*behind.hidden(), "", *take.hidden(), ""]
+        if not view.data.ratings:
+            said = NOTHING_LEFT if narrowed else results_view.NOTHING
+            return [said, gr.Timer(active=False), *nothing]
+        if made is None:
+            return [results_view.computing(view.data, view.left_out), gr.Timer(active=True), *nothing]
+        drawings = figures(made)
+        if blind:
+            rows = [made.evaluation.row(axis) for axis in PRIMARY_FAMILY]
+            agreed = in_words.agreement([row for row in rows if row.n_paired])
+            said = results_view.progress(view.data, f"{agreed[0].upper()}{agreed[1:]}.")
+            below = [*behind.hidden(), results_view.drawings(drawings), *take.shows(made, drawings), ""]
+            return [said, gr.Timer(active=False), *below]
         return [
-            evaluation(shown_table) if rated else NOTHING,
-            gr.Column(visible=rated),
-            token_lengths(shown_lengths),
-            *downloads,
+            results_view.evaluation(made, view.left_out),
+            gr.Timer(active=False),
+            *behind.shows(made),
+            results_view.drawings(drawings),
+            *take.shows(made, drawings),
+            results_view.description(descriptive(view.data), view.memory),
         ]
 
-    outputs = [table, files, lengths, *buttons]
-    again.click(refresh, None, outputs, api_visibility="private")
-    return ResultsTab(refresh, outputs, refresh, outputs)
+    outputs = [collection, *filters, table, timer, *behind.view, drawn, *take.view, described]
+    again.click(refresh, chosen, outputs, **PRIVATE)
+    timer.tick(refresh, chosen, outputs, **PRIVATE)
+    gr.on([one.input for one in chosen], refresh, chosen, outputs, **PRIVATE)
+    return ResultsTab(refresh, chosen, outputs, refresh, chosen, outputs)
 
 
-def evaluation(table: EvaluationTable) -> str:
-    """The table with its sentence above and what must be read with it below."""
-    rows = "".join(
-        f'<tr><th scope="row">{html.escape(metric)}</th>'
-        + "".join(f"<td>{html.escape(cell)}</td>" for cell in rest)
-        + "</tr>"
-        for metric, *rest in map(cells, table.rows)
-    )
-    rests_on = (
-        f"{counted(table.n_ratings, 'rating')} of {counted(table.n_cases, 'case')} by "
-        f"{counted(table.n_raters, 'rater')}."
-    )
-    notes = "".join(f"<li>{html.escape(note)}</li>" for note in table.notes)
-    return (
-        f'<p class="results-sentence">{html.escape(in_words(table))}</p>'
-        f'<table class="mr-table results-table" aria-label="Evaluation table">{HEAD.format("Metric")}'
-        f"<tbody>{rows}</tbody></table>"
-        f'<ul class="mr-note results-notes"><li>{rests_on} {html.escape(HOW_TO_READ)}</li>{notes}</ul>'
-    )
+def filters_of(specialty: Any, rater: Any, confidence: Any, phase: Any) -> Filters:
+    return Filters(specialty or "", rater or "", int(confidence or 0), phase or "")
 
 
-def token_lengths(lengths: LengthsTable) -> str:
-    """Lengths under their own rule: they describe, they do not judge."""
-    title = '<div class="results-rule"><h2>Descriptive, not correctness</h2></div>'
-    if not lengths.n:
-        return (
-            f'{title}<p class="mr-note">Token lengths appear here once a pair is complete and its sides may '
-            "be known.</p>"
-        )
-    rows = "".join(
-        f'<tr><th scope="row">{row.part.capitalize()}, {word}</th><td>{baseline:,.0f}</td>'
-        f"<td>{finetuned:,.0f}</td><td>{difference}</td><td>{row.n}</td></tr>"
-        for row in lengths.rows
-        for word, baseline, finetuned, difference in (
-            ("mean", row.baseline_mean, row.finetuned_mean, signed(row.difference or 0.0, 0)),
-            ("median", row.baseline_median, row.finetuned_median, ""),
-        )
-    )
-    cut = " and ".join(f"{lengths.truncated[arm]} of {_whose(arm)}" for arm in ARMS)
-    return (
-        f'{title}<table class="mr-table results-table" aria-label="Token lengths">{HEAD.format("Tokens")}'
-        f"<tbody>{rows}</tbody></table>"
-        f'<p class="mr-note">Over complete pairs whose sides may be known; n counts pairs, Δ is the mean '
-        f"difference. Ended at the token budget: {cut} answers. A longer trace is not a deeper one.</p>"
-    )
-
-
-def _whose(arm: Arm) -> str:
-    return f"the {arm.label.lower()}’s"
+def _filters(view: ResultsView, *values: Any) -> list[gr.Dropdown]:
+    """Each filter with what can be chosen now, hidden where there is nothing to choose."""
+    given = view.choices
+    offered: list[list[tuple[str, Any]]] = [
+        [("All", ""), *((name, name) for name in given.specialties)],
+        [("All", ""), *((name, name) for name in given.raters)],
+        [("Any", 0), *((f"{point} of 5", point) for point in given.confidences)],
+        [("All", ""), *((words[0].upper() + words[1:], phase) for phase, words in PHASES.items())],
+    ]
+    if len(given.phases) < 2:
+        offered[3] = offered[3][:1]
+    made = []
+    for choices, value in zip(offered, values, strict=True):
+        held = value if value in [one for _, one in choices] else choices[0][1]
+        made.append(gr.Dropdown(choices, value=held, visible=len(choices) > 2))
+    return made

@@ -1,27 +1,30 @@
-"""Turns training runs into what the page shows. Pure: no service, no state. All free text is escaped here."""
+"""Turns one training run into what the page shows. Pure: no service, no state. All free text is escaped here."""
 
 import html
 from collections.abc import Sequence
-from datetime import datetime
 
-from medreason.domain.training import LossPoint, RunState, RunStatus
-from medreason.services.training import Plan
-from medreason.ui.loss_chart import loss_chart
+from medreason.domain.run import Checkpoint, LossPoint, RunState, RunStatus
+from medreason.ui.axes import short
+from medreason.ui.loss_chart import loss_chart, smoothed
+from medreason.ui.measure_charts import measure_charts
 
 WORDS = {
-    RunState.QUEUED: "Waiting to start",
+    RunState.QUEUED: "Waiting",
     RunState.LOADING: "Loading",
     RunState.TRAINING: "Training",
+    RunState.EVALUATING: "Evaluating",
     RunState.SAVING: "Saving",
     RunState.COMPLETED: "Completed",
     RunState.STOPPED: "Stopped",
     RunState.FAILED: "Failed",
     RunState.LOST: "Lost",
 }
+BAD = (RunState.FAILED, RunState.LOST)
 NO_RUNS = (
-    '<div class="mr-empty">No runs yet. The form holds a short demo run: press Start training, and the loss '
+    '<div class="mr-empty">No runs yet. Settings holds a short demo run: press Start training there, and the loss '
     "curve will show here.</div>"
 )
+LAST_LINES = 8
 
 
 def duration(seconds: float) -> str:
@@ -41,47 +44,53 @@ def about(seconds: float) -> str:
     minutes = max(1, round(seconds / 60))
     if minutes < 60:
         return f"about {minutes} minute{'s' if minutes > 1 else ''}"
-    return f"about {minutes // 60} h {minutes % 60} min"
+    if minutes < 36 * 60:
+        return f"about {minutes // 60} h {minutes % 60} min"
+    return f"about {seconds / 86_400:,.0f} days"
 
 
-def plan_line(plan: Plan) -> str:
-    """What will happen, in one sentence; a time only where it was measured."""
-    held_out = f", {plan.held_out} held out to measure the loss on" if plan.held_out else ""
-    steps = f"{plan.steps:,} step{'s' if plan.steps != 1 else ''}"
-    time = (
-        f"{about(plan.seconds)}, going by run {plan.measured_by} on this computer"
-        if plan.seconds is not None
-        else "the time left shows after the first steps"
-    )
-    text = (
-        f"{plan.rows:,} of {plan.rows_in_file:,} rows: {plan.rows - plan.held_out:,} to learn from{held_out}; "
-        f"{steps}; {time}."
-    )
-    return f'<div class="mr-status" role="status">{html.escape(text)}</div>'
-
-
-def run_card(run: RunStatus | None) -> str:
-    """State, progress, sentence and loss curve of one run. One line of HTML: Markdown would parse several."""
+def run_card(run: RunStatus | None, waiting: str = "") -> str:
+    """State, progress, sentence and curves of one run; `waiting` says what a run that waits is waiting for. One
+    line of HTML: Markdown would parse several."""
     if run is None:
         return NO_RUNS
-    name, words = html.escape(run.name), WORDS[run.state]
-    bad = run.state in (RunState.FAILED, RunState.LOST)
+    bad = run.state in BAD
     return (
-        f'<div class="mr-card mr-run"><div class="mr-run-head"><b>{name}</b>'
-        f'<span class="mr-chip{" mr-chip-bad" if bad else ""}">{words}</span>'
-        f'<span class="mr-note">{html.escape(_progress_words(run))}</span></div>'
-        f"{_bar(run)}{_sentence(run, bad)}"
-        f"{loss_chart(run.losses, run.total_steps)}</div>"
+        f'<div class="mr-card mr-run"><div class="mr-run-head"><b>{html.escape(run.shown_name)}</b>'
+        f'{chip(run)}<span class="mr-note">{html.escape(_progress_words(run))}</span></div>'
+        f"{_bar(run)}{_sentence(run, waiting)}{_last_lines(run) if bad else ''}{_facts(run)}"
+        f'<div class="mr-curves">{loss_chart(run.losses, run.total_steps) or _no_curve(run)}'
+        f"{measure_charts(run.losses, run.total_steps)}</div>{_checkpoints(run)}</div>"
     )
 
 
-def _progress_words(run: RunStatus) -> str:
+def live_line(runs: Sequence[RunStatus]) -> str:
+    """The run that is live in one line, for the head of the tab; empty where none is."""
+    live = [run for run in reversed(runs) if not run.state.ended]
+    if not live:
+        return ""
+    first = next((run for run in live if run.state is not RunState.QUEUED), live[0])
+    waiting = sum(run.state is RunState.QUEUED for run in live if run is not first)
+    words = [_progress_words(first, so_far=False), f"{waiting} more waiting" if waiting else ""]
+    said = " · ".join(part for part in words if part)
+    return (
+        f'<div class="mr-live"><b>{html.escape(first.shown_name)}</b>{chip(first)}'
+        f'<span class="mr-note">{html.escape(said)}</span></div>'
+    )
+
+
+def chip(run: RunStatus) -> str:
+    kind = " mr-chip-bad" if run.state in BAD else ""
+    return f'<span class="mr-chip{kind}">{WORDS[run.state]}</span>'
+
+
+def _progress_words(run: RunStatus, so_far: bool = True) -> str:
     parts = []
     if run.total_steps:
         parts.append(f"step {run.step:,} of {run.total_steps:,}")
     if run.seconds_left is not None and not run.state.ended:
         parts.append(f"{about(run.seconds_left)} left")
-    if run.elapsed_s:
+    if run.elapsed_s >= 1 and so_far and run.state is not RunState.QUEUED:
         parts.append(f"{duration(run.elapsed_s)} {'in all' if run.state.ended else 'so far'}")
     return " · ".join(parts)
 
@@ -96,57 +105,104 @@ def _bar(run: RunStatus) -> str:
     )
 
 
-def _sentence(run: RunStatus, bad: bool) -> str:
+def _sentence(run: RunStatus, waiting: str) -> str:
     if run.state is RunState.COMPLETED:
         text = "Adapter ready. Compare it with the baseline."
+    elif run.state is RunState.STOPPED and run.adapter:
+        text = f"{run.message} Its adapter can be compared with the baseline as it stands."
     else:
-        text = run.message
-    kind = "mr-status mr-fault" if bad else "mr-status"
+        text = waiting or run.message
+    kind = "mr-status mr-fault" if run.state in BAD else "mr-status"
     return f'<div class="{kind}">{html.escape(text)}</div>' if text else ""
 
 
-def history(runs: Sequence[RunStatus]) -> str:
-    """Every run, newest first, as a table."""
-    if not runs:
-        return '<p class="mr-note">Runs that have ended are listed here with their losses and times.</p>'
-    head = "".join(
-        f'<th scope="col">{name}</th>'
-        for name in ("Run", "State", "Steps", "Training loss", "Held-out loss", "Time", "Started (UTC)")
-    )
-    rows = "".join(_row(run) for run in runs)
+def _last_lines(run: RunStatus) -> str:
+    lines = run.log_tail.split("\n")[-LAST_LINES:]
+    if not any(lines):
+        return ""
+    # Markdown ends a block of HTML at an empty line, so line ends are written as characters.
+    text = "&#10;".join(html.escape(line) for line in lines)
     return (
-        '<div class="mr-scroll" tabindex="0" role="region" aria-label="All runs">'
-        f'<table class="mr-table mr-runs"><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div>'
-        '<p class="mr-note">Loss: first to last. Lower means that the rows surprise the model less; only the '
-        "held-out rows tell whether that holds for rows it has not seen.</p>"
+        '<div class="mr-scroll" tabindex="0" role="region" aria-label="Last lines of the log">'
+        f'<div class="mr-lines">{text}</div></div>'
     )
 
 
-def _row(run: RunStatus) -> str:
+def _facts(run: RunStatus) -> str:
+    """What is known just now, as names and values."""
     train = [point for point in run.losses if not point.held_out]
     held_out = [point for point in run.losses if point.held_out]
-    cells = (
-        WORDS[run.state],
-        f"{run.step:,} of {run.total_steps:,}" if run.total_steps else "–",
-        _first_to_last(train),
-        _first_to_last(held_out),
-        duration(run.elapsed_s) if run.elapsed_s else "–",
-        _when(run.started_at),
+    facts: list[tuple[str, str]] = []
+    if train:
+        facts.append(("Training loss", f"{train[-1].loss:.3f}, smoothed {smoothed(train)[-1].loss:.3f}"))
+    if held_out:
+        best = min(held_out, key=lambda point: point.loss)
+        facts.append(
+            ("Held-out loss", f"{held_out[-1].loss:.3f}, best {best.loss:.3f} at step {best.step:,}"),
+        )
+    if run.epoch is not None:
+        facts.append(("Passes over the data", f"{run.epoch:.2f}"))
+    speed = next((point.tokens_per_s for point in reversed(train) if point.tokens_per_s), None)
+    if speed:
+        facts.append(("Speed", f"{short(speed)} tokens a second"))
+    if run.resumed_from is not None:
+        facts.append(("Resumed", f"from step {run.resumed_from:,}"))
+    cells = "".join(f"<div><dt>{name}</dt><dd>{html.escape(value)}</dd></div>" for name, value in facts)
+    return f'<dl class="mr-facts">{cells}</dl>' if facts else ""
+
+
+def _no_curve(run: RunStatus) -> str:
+    if run.state in (RunState.LOADING, RunState.TRAINING, RunState.EVALUATING):
+        return '<p class="mr-note">The loss curve begins with the first measured step.</p>'
+    return ""
+
+
+def _checkpoints(run: RunStatus) -> str:
+    if not run.checkpoints:
+        return ""
+    items = "".join(f"<li>{html.escape(_checkpoint_words(one))}</li>" for one in run.checkpoints)
+    whole = sum(one.whole for one in run.checkpoints)
+    return (
+        f'<details class="mr-fold"><summary>Checkpoints: {whole:,} whole of {len(run.checkpoints):,}</summary>'
+        '<p class="mr-note">A checkpoint is a saved state that a run can go on from after a stop or a fault.</p>'
+        f'<ul class="mr-note">{items}</ul></details>'
     )
-    shown = "".join(f"<td>{html.escape(cell)}</td>" for cell in cells)
-    return f'<tr><th scope="row">{html.escape(run.name)}</th>{shown}</tr>'
 
 
-def _first_to_last(points: Sequence[LossPoint]) -> str:
-    if not points:
-        return "–"
-    if len(points) == 1:
-        return f"{points[0].loss:.2f}"
-    return f"{points[0].loss:.2f} → {points[-1].loss:.2f}"
+def _checkpoint_words(one: Checkpoint) -> str:
+    if not one.whole:
+        return f"Step {one.step:,}: not whole, and never used. {one.fault}".strip()
+    loss = f", held-out loss {one.held_out_loss:.3f}" if one.held_out_loss is not None else ""
+    return f"Step {one.step:,}: whole{loss}"
 
 
-def _when(started_at: str) -> str:
-    try:
-        return datetime.fromisoformat(started_at).strftime("%d %b %Y, %H:%M")
-    except ValueError:
-        return "–"
+def resume_words(run: RunStatus | None) -> str:
+    """From where Resume would go on, or why it cannot."""
+    if run is None or not run.state.ended or run.state is RunState.COMPLETED:
+        return ""
+    if run.can_resume:
+        newest = max(one.step for one in run.checkpoints if one.whole)
+        return f"Resume goes on from the newest whole checkpoint, step {newest:,}."
+    return f"Resume is not possible. {run.resume_blocked or 'This run has left no whole checkpoint.'}"
+
+
+def stop_words(run: RunStatus | None) -> str:
+    """What each of the two ways to stop keeps."""
+    if run is None or run.state.ended:
+        return ""
+    if run.state is RunState.QUEUED:
+        return "Stop takes the run out of the queue; its settings stay in the list."
+    kept = max((one.step for one in run.checkpoints if one.whole), default=0)
+    after = (
+        f"the steps after step {kept:,} are lost"
+        if kept
+        else "nothing has been saved yet, so all its steps are lost"
+    )
+    return (
+        "Stop and save ends it after this step and keeps a checkpoint and the adapter as it stands, which can be "
+        f"compared or resumed. Stop ends it at once: {after}."
+    )
+
+
+def losses_of(run: RunStatus, held_out: bool) -> list[LossPoint]:
+    return [point for point in run.losses if point.held_out is held_out]

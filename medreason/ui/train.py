@@ -1,27 +1,26 @@
-"""The Train tab: a form, one button, and the run as its files tell it.
+"""The Train tab: data, settings and start, runs; what leads from one to the next, and what a reload shows."""
 
-Knows nothing of processes or files: it asks `services.training`, looks again while a run is live, and shows the
-same after a reload.
-"""
-
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any
 
 import gradio as gr
 
-from medreason.domain.training import RunState, RunStatus, TrainingConfig
-from medreason.errors import MedReasonError, NotFound
+from medreason.domain.user import Action, User
+from medreason.errors import MedReasonError
 from medreason.finetune.presets import CPU_DEMO, PRESETS
+from medreason.services.data_desk import Desk
 from medreason.services.services import Services
-from medreason.ui import render, run_view
+from medreason.ui import render, train_data, train_prepare, train_rows, train_runs, train_settings
 from medreason.ui.asking import Asking, shown
-from medreason.ui.form import build_form, form_values, read_form
+from medreason.ui.changes import all_of, changed_of
+from medreason.ui.form import form_values
+from medreason.ui.train_prepared import LONGEST, SHORTEST
 
-LOOK_EVERY_S = 1.5
-STAYS = (
-    '<p class="mr-note">The run goes on when you close the page, and when the app ends. Stop ends it at its next '
-    "step; a stopped run keeps its curve and its log, but leaves no adapter.</p>"
+INTRO = (
+    "Make a fine-tuned model of your own: an adapter that teaches the base model to think aloud before it "
+    "answers. Settings holds a short demo run that suits a computer without a GPU."
 )
 PRIVATE: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
 
@@ -37,120 +36,161 @@ class TrainTab:
 
 
 def build(services: Services, ask: Asking) -> TrainTab:
-    training = services.training
-    demo = PRESETS[CPU_DEMO]
+    training, desk_of = services.training, services.desk.of
+    gr.Markdown(INTRO)
+    live = gr.Markdown("", sanitize_html=False, latex_delimiters=[])
+    with gr.Tabs(selected="settings", elem_id="train") as parts:
+        with gr.Tab("Data", id="data"):
+            data = train_data.build(services, ask)
+        with gr.Tab("Settings and start", id="settings"):
+            settings = train_settings.build(services, ask)
+        with gr.Tab("Runs", id="runs") as runs_tab:
+            runs = train_runs.build(services, ask, live)
+    used = gr.State(0)  # how many data sets made on the desk this page has put into the form
+    filled, names = settings.filled, list(settings.form)
+    desk_outputs = [data.said, *data.view, data.sent]
+    kept = [gr.skip()] * len(filled)
+    started_outputs = [settings.status, parts, *runs.view, *filled]
 
-    gr.Markdown(
-        "Make a fine-tuned model of your own: an adapter that teaches the base model to think aloud before it "
-        "answers. The form holds a short demo run that suits a computer without a GPU."
-    )
-    with gr.Row(equal_height=False, elem_classes="mr-pair"):
-        with gr.Column(scale=1, min_width=360):
-            gr.Markdown("## Settings", elem_classes="mr-part")
-            form = build_form(TrainingConfig)
-        with gr.Column(scale=1, min_width=360):
-            gr.Markdown("## What will happen", elem_classes="mr-part")
-            plan = gr.Markdown("", sanitize_html=False)
-            with gr.Row(elem_classes="mr-actions"):
-                start = gr.Button("Start training", variant="primary", scale=0, min_width=180)
-                stop = gr.Button("Stop training", interactive=False, scale=0, min_width=160)
-            status = gr.Markdown("", sanitize_html=False)
-            gr.Markdown(STAYS, sanitize_html=False)
-            run = gr.Dropdown([], label="Run shown", visible=False)
-            card = gr.Markdown(run_view.NO_RUNS, sanitize_html=False)
-            compare = gr.Button("Compare it with the baseline", visible=False, scale=0, min_width=260)
-            with gr.Accordion("Log of the run", open=False, visible=False) as log_fold:
-                log = gr.Textbox(
-                    "",
-                    label="Last lines of the log",
-                    lines=12,
-                    max_lines=12,
-                    interactive=False,
-                    elem_classes="mr-log",
-                )
-    gr.Markdown("## All runs", elem_classes="mr-part")
-    past = gr.Markdown(run_view.history([]), sanitize_html=False)
-    timer = gr.Timer(LOOK_EVERY_S, active=False)
-    view = [run, card, compare, log_fold, log, past, stop, timer]
-    names, fields = list(form), list(form.values())
+    def with_data(
+        user: User, chosen: str | None, values: Sequence[Any], desk: Desk, leave_out: bool = False
+    ) -> list[Any]:
+        """The form with the data on the desk as its training data; where they were measured, with a longest row
+        that suits them."""
+        asked, made = desk.asked, desk.prepared
+        changes: dict[str, Any] = dict.fromkeys(("data_config", "data_revision", "columns"), "")
+        if made is not None:
+            changes |= {"data": made.name, "max_rows": 0, "skip_faulty_rows": False}
+            changes["max_length"] = min(max(made.proposed_max_length, SHORTEST), LONGEST)
+        else:
+            changes |= {"data": asked.place, "data_config": asked.config, "data_revision": asked.revision}
+            changes |= {"columns": asked.columns, "skip_faulty_rows": leave_out}
+        entered = list((dict(zip(names, values, strict=True)) | changes).values())
+        with suppress(MedReasonError):  # what is refused is told by the panel and not kept
+            services.drafts.keep(user, settings.config_of(entered))
+        return settings.fill(entered, chosen)
 
-    def found(name: str | None) -> RunStatus | None:
-        """The named run, where it is there; else the one that trains, else the newest."""
-        if name:
-            try:
-                return training.status(name)
-            except NotFound:
-                pass
-        return training.current() or next(iter(training.runs()), None)
-
-    def updates(one: RunStatus | None) -> list[Any]:
-        """What every component of the run's view shows for `one`."""
-        runs = training.runs()
-        live = any(not other.state.ended for other in runs)
+    def begin(user: User, values: tuple[Any, ...], despite_warnings: bool) -> list[Any]:
+        """Start, unless something blocks it or a warning has not been overridden."""
+        stays = [gr.skip()] * (len(started_outputs) - 1)
+        try:
+            config = settings.config_of(values)
+            user.require(Action.TRAIN)
+            planned = services.plan.plan(config)
+            if planned.blocked:
+                raise MedReasonError("The run cannot start until what is marked “Cannot start” is mended.")
+            if planned.findings and not despite_warnings:
+                raise MedReasonError("Read the warnings first. To start in spite of them, press Start anyway.")
+            started = training.start(user, config, needed_bytes=planned.needed_bytes)
+        except MedReasonError as fault:
+            return [render.fault(str(fault)), *stays]
+        following = replace(config, run_name=training.free_name(config.run_name))
+        services.drafts.keep(user, following)
+        said = f"Run {started.name} has started."
         return [
-            gr.Dropdown([other.name for other in runs], value=one.name if one else None, visible=len(runs) > 1),
-            run_view.run_card(one),
-            gr.Button(visible=one is not None and one.state is RunState.COMPLETED),
-            gr.Accordion(visible=one is not None),
-            one.log_tail if one else "",
-            run_view.history(runs),
-            gr.Button(interactive=live),
-            gr.Timer(active=live),
+            render.status(f"{said} It is shown in Runs."),
+            gr.Tabs(selected="runs"),
+            *runs.updates(started, render.status(said)),
+            *settings.fill(form_values(settings.form, following)),
         ]
 
-    def plan_of(values: tuple[Any, ...]) -> str:
-        try:
-            return run_view.plan_line(training.plan(read_form(TrainingConfig, names, values)))
-        except MedReasonError as fault:
-            return render.fault(str(fault))
+    @shown
+    def start(request: gr.Request, *values: Any) -> list[Any]:
+        return begin(ask.user(request), values, despite_warnings=False)
 
     @shown
-    def preview(*values: Any) -> str:
-        return plan_of(values)
+    def start_anyway(request: gr.Request, *values: Any) -> list[Any]:
+        return begin(ask.user(request), values, despite_warnings=True)
 
     @shown
-    def begin(request: gr.Request, *values: Any) -> list[Any]:
+    def watch_desk(
+        request: gr.Request, before: list[Any], taken: int, chosen: str | None, *values: Any
+    ) -> list[Any]:
+        """Polled while data are read or prepared; puts what was prepared into the form, and ends its own timer."""
         user = ask.user(request)
-        try:
-            started = training.start(user, read_form(TrainingConfig, names, values))
-        except MedReasonError as fault:
-            return [render.fault(str(fault)), gr.skip(), *updates(training.current() or found(None))]
-        said = render.status(f"Run {started.name} has started.")
-        return [said, training.free_name(started.name), *updates(started)]
+        desk = desk_of(user)
+        form, told = kept, gr.skip()
+        if desk.made > taken and desk.prepared is not None:
+            form = with_data(user, chosen, values, desk)
+            told = render.status(_ready_words(desk))
+        return [told, *changed_of(data.shows(desk), before), desk.made, *form]
 
     @shown
-    def end(request: gr.Request) -> list[Any]:
+    def prepare(request: gr.Request, before: list[Any], leave_out: bool, name: str, *values: Any) -> list[Any]:
+        count = len(data.keep.fields)
+
+        def go(user: User) -> None:
+            preparation = train_prepare.read_preparation(values[:count], leave_out)
+            base, revision = values[count:]
+            services.desk.prepare(user, name.strip(), preparation, base.strip(), revision.strip())
+
+        return data.after(request, before, go)
+
+    @shown
+    def use_data(request: gr.Request, leave_out: bool, chosen: str | None, *values: Any) -> list[Any]:
         user = ask.user(request)
-        live = training.current()
-        if live is None:
-            return [render.status("No run is training."), *updates(found(None))]
-        try:
-            one = training.stop(user, live.name)
-        except MedReasonError as fault:
-            return [render.fault(str(fault)), *updates(live)]
-        return ["", *updates(one)]
+        return [gr.Tabs(selected="settings"), *with_data(user, chosen, values, desk_of(user), bool(leave_out))]
 
     @shown
-    def look(name: str | None) -> list[Any]:
-        """Polled while a run is live; ends its own timer."""
-        one = found(name)
-        return updates(one)
+    def show_row(request: gr.Request, number: float | None, *values: Any) -> list[str]:
+        return train_rows.one_row(services.desk, ask.user(request), number, *values)
+
+    @shown
+    def clone(request: gr.Request, name: str | None) -> list[Any]:
+        user = ask.user(request)
+        config = training.config(name or "")
+        config = replace(config, run_name=training.free_name(config.run_name))
+        services.drafts.keep(user, config)
+        said = render.status(f"The settings of {name} are in the form, under a new name.")
+        return [said, gr.Tabs(selected="settings"), *settings.fill(form_values(settings.form, config))]
 
     @shown
     def restore(request: gr.Request) -> list[Any]:
-        ask.user(request)
-        config = replace(demo, run_name=training.free_name(demo.run_name))
-        values = form_values(form, config)
-        return ["", plan_of(tuple(values)), *values, *updates(found(None))]
+        user = ask.user(request)
+        desk = desk_of(user)
+        config = services.drafts.kept(user) or PRESETS[CPU_DEMO]
+        config = replace(config, run_name=training.free_name(config.run_name))
+        return [
+            gr.Tabs(selected="runs") if training.current() is not None else gr.skip(),
+            "",
+            *all_of(data.shows(desk)),
+            desk.made,
+            *settings.fill(form_values(settings.form, config)),
+            *runs.updates(runs.found(None)),
+        ]
 
-    gr.on([field.input for field in fields], preview, fields, [plan], trigger_mode="always_last", **PRIVATE)
-    start.click(begin, fields, [status, form["run_name"], *view], **PRIVATE)
-    stop.click(end, None, [status, *view], **PRIVATE)
-    run.input(look, [run], view, **PRIVATE)
-    timer.tick(look, [run], view, **PRIVATE)
+    form = settings.form
+    met = [form[name] for name in ("base_model", "revision", "max_length", "text_format")]
+    settings.start.click(start, settings.fields, started_outputs, **PRIVATE)
+    settings.anyway.click(start_anyway, settings.fields, started_outputs, **PRIVATE)
+    data.timer.tick(
+        watch_desk, [data.sent, used, settings.preset, *settings.fields], [*desk_outputs, used, *filled], **PRIVATE
+    )
+    data.keep.prepare.click(
+        prepare,
+        [data.sent, data.skip, data.keep.name, *data.keep.fields, form["base_model"], form["revision"]],
+        [data.keep.said, *data.view, data.sent],
+        **PRIVATE,
+    )
+    for button in (data.keep.as_is, data.card.use):
+        button.click(use_data, [data.skip, settings.preset, *settings.fields], [parts, *filled], **PRIVATE)
+    for trigger in (data.rows.show.click, data.rows.number.submit):
+        trigger(show_row, [data.rows.number, *met], data.rows.both, **PRIVATE)
+    runs.clone.click(clone, [runs.run], [settings.status, parts, *filled], **PRIVATE)
+    runs_tab.select(runs.look, runs.look_inputs, runs.view, **PRIVATE)
     return TrainTab(
-        compare_button=compare,
-        run_name=run,
+        compare_button=runs.compare,
+        run_name=runs.run,
         restore=restore,
-        restore_outputs=[status, plan, *fields, *view],
+        restore_outputs=[parts, *desk_outputs, used, *filled, *runs.view],
+    )
+
+
+def _ready_words(desk: Desk) -> str:
+    made = desk.prepared
+    if made is None:
+        return ""
+    return (
+        f"{made.name} is prepared: {made.counts.train:,} rows to learn from, {made.counts.held_out:,} held out. "
+        f"The form in Settings now trains on it, with a longest row of {made.proposed_max_length:,} tokens."
     )

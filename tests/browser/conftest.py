@@ -3,6 +3,7 @@
 A failed test leaves a screenshot and the server's log in test-results/.
 """
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,6 +12,8 @@ from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from tests.chromium import find_chromium
 from tests.conftest import CHECKOUT
+from tests.fake_model_server import FakeModelServer, Play, ends, says
+from tests.integration.model_server.steps import spoken
 from tests.server import Server, running, share_models
 
 RESULTS = CHECKOUT / "test-results"
@@ -40,6 +43,18 @@ def app(tmp_path_factory: pytest.TempPathFactory, embedded_model: Path) -> Itera
         yield server
 
 
+@pytest.fixture
+def models() -> Iterator[FakeModelServer]:
+    """A server that plays both models."""
+    server = FakeModelServer()
+    thought = [says(reasoning="Fever and a stiff neck."), says("Meningitis."), ends()]
+    server.plays = {"base": spoken("It is ", "viral."), "tuned": Play(thought)}
+    server.models = 404
+    server.start()
+    yield server
+    server.stop()
+
+
 @pytest.hookimpl(hookwrapper=True)
 def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
     outcome = yield
@@ -57,6 +72,8 @@ def page(browser: Browser, app: Server, request: pytest.FixtureRequest) -> Itera
     opened.set_default_timeout(30_000)
     opened.goto(app.url)
     expect(opened.get_by_role("button", name="Send")).to_be_enabled(timeout=90_000)
+    # A page that has just opened is filled with what was there before; whoever types sooner is overtaken.
+    expect(opened.get_by_label("Fine-tuned model")).to_have_value(re.compile(r"\S"), timeout=90_000)
     yield opened
     if request.node.stash.get(FAILED, False):
         RESULTS.mkdir(exist_ok=True)

@@ -3,16 +3,17 @@
 import re
 import time
 
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Page, expect
 
 ANSWER_WITHIN_MS = 120_000
+SAMPLING = "Sampling and system prompt, the same for both models"
 ALL_SCORES = {
     "left: reasoning depth": "2",
     "left: factual correctness": "3",
     "left: hallucination control": "4",
     "right: reasoning depth": "5",
     "right: factual correctness": "4",
-    "right: hallucination control": "Cannot judge",
+    "right: hallucination control": "na",
 }
 
 
@@ -34,7 +35,7 @@ def begin_conversation(page: Page, question: str, *, blind: bool = False, longes
 def set_longest(page: Page, tokens: int) -> None:
     field = page.get_by_label("Longest answer in tokens")
     if not field.is_visible():
-        page.get_by_role("button", name="Sampling, the same for both models").click()
+        page.get_by_role("button", name=SAMPLING).click()
     field.fill(str(tokens))
     field.blur()
 
@@ -47,8 +48,10 @@ def send(page: Page, question: str) -> None:
 
 
 def said(page: Page, side: int) -> str:
-    """What one column shows of thinking and answer, without the questions."""
-    return " ".join(page.locator(f"#chat-{side} .bot.message").all_inner_texts())
+    """What one column shows of thinking and answer to the last question."""
+    return " ".join(
+        page.locator(f"#thought-{side} .mr-words, #side-{side} .prose.mr-answer").all_inner_texts()
+    ).strip()
 
 
 def watch_growing(page: Page, sides: tuple[int, ...] = (1, 2), times: int = 3) -> None:
@@ -69,14 +72,10 @@ def wait_until_done(page: Page) -> None:
 
 
 def score(page: Page, values: dict[str, str], preference: str) -> None:
-    """`values`: label of a scale to the beginning of the wanted option."""
-    for label, option in values.items():
-        scale = page.get_by_role("radiogroup", name=re.compile(label, re.I))
-        choose(scale.get_by_role("radio", name=re.compile("^" + re.escape(option))))
-    choose(page.get_by_role("radio", name=preference, exact=True))
-
-
-def choose(radio: Locator) -> None:
-    """Gradio draws the choice after its own update, not in the click itself."""
-    radio.click()
-    expect(radio).to_be_checked()
+    """`values`: label of a question to the value of the wanted point. Ticks on both sides that one looked."""
+    for label, value in values.items():
+        question = page.get_by_role("radiogroup", name=re.compile(label, re.I))
+        question.locator(f'input[value="{value}"]').check()
+    for tick in page.get_by_role("checkbox", name="I looked for invented content and found none").all():
+        tick.check()
+    page.get_by_role("radio", name=preference, exact=True).check()

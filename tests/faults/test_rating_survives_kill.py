@@ -21,7 +21,7 @@ store, cycle = Store(Path(sys.argv[1])), sys.argv[2]
 print("ready", flush=True)
 for number in itertools.count():
     comment = f"{cycle}-{number}"
-    store.rating.submit(store.admin, f"person {number % 3}", 1, rating(1 + number % 5, comment=comment))
+    store.older_rating(store.admin, f"person {number % 3}", 1, rating(1 + number % 5, comment=comment))
     print(comment, flush=True)
 """
 

@@ -5,57 +5,24 @@ import os
 import signal
 import subprocess
 import sys
-import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
+import psutil
 import pytest
 
-from medreason.domain.training import RunState, RunStatus, TrainingConfig
-from medreason.domain.user import Role, User
-from medreason.errors import Busy, Invalid, MedReasonError, NotAllowed, NotFound
+from medreason.domain.run import RunState
 from medreason.finetune import process
-from medreason.finetune.config_file import write_config
-from medreason.finetune.progress import Recorder
 from medreason.folder import DataFolder
-from medreason.services.training import LOCK_FILE, Training
-
-FAKE = Path(__file__).resolve().parents[1] / "fake_trainer.py"
-ENGINEER = User(1, "engineer", Role.ENGINEER)
-
-
-def config(name: str = "one", behaviour: str = "", **more: object) -> TrainingConfig:
-    return TrainingConfig(run_name=name, revision=behaviour, **more)  # type: ignore[arg-type]
+from medreason.services.training import Training
+from tests import runs
+from tests.runs import CHECKOUT, ENGINEER, FAKE, at_step_two, config, ended, gone, within
 
 
 @pytest.fixture
 def training(folder: DataFolder) -> Iterator[Training]:
-    made = Training(folder, script=FAKE, grace_s=2.0)
-    yield made
-    for path in folder.runs.iterdir():
-        child = process.read_process(path)
-        if child is not None and process.alive(child):
-            os.killpg(child.pid, signal.SIGKILL)
-
-
-def within(seconds: float, holds: Callable[[], bool]) -> None:
-    until = time.monotonic() + seconds
-    while not holds():
-        assert time.monotonic() < until, f"did not happen within {seconds} s"
-        time.sleep(0.02)
-
-
-def at_step_two(training: Training, name: str = "one") -> process.Process:
-    within(15, lambda: training.status(name).step == 2)
-    child = process.read_process(training.folder.runs / name)
-    assert child is not None
-    return child
-
-
-def ended(training: Training, name: str = "one", seconds: float = 15) -> RunStatus:
-    within(seconds, lambda: training.status(name).state.ended)
-    return training.status(name)
+    yield from runs.started(folder)
 
 
 def test_a_run_goes_from_start_to_an_adapter(training: Training) -> None:
@@ -82,21 +49,24 @@ def test_a_new_app_on_the_folder_finds_the_run_and_can_stop_it(training: Trainin
     within(5, lambda: not process.alive(child))
 
 
-def test_the_run_outlives_the_app_that_started_it(folder: DataFolder) -> None:
+def test_the_run_outlives_the_app_that_started_it(training: Training) -> None:
     app = (
-        "import sys; from pathlib import Path; from tests.faults.test_training_runs import *; "
-        "Training(DataFolder(Path(sys.argv[1])), script=FAKE).start(ENGINEER, config()); "
-        "import os; os.kill(os.getpid(), 9)"
+        "import os, sys; from pathlib import Path; from tests.runs import *; "
+        "service(DataFolder(Path(sys.argv[1]))).start(ENGINEER, config()); os.kill(os.getpid(), 9)"
     )
-    root = Path(__file__).resolve().parents[2]
-    gone = subprocess.run([sys.executable, "-c", app, str(folder.root)], cwd=root, timeout=60)
-    assert gone.returncode == -9
-    training = Training(folder, script=FAKE, grace_s=2.0)
+    left = subprocess.run([sys.executable, "-c", app, str(training.folder.root)], cwd=CHECKOUT, timeout=60)
+    assert left.returncode == -9
     at_step_two(training)
-    with pytest.raises(Busy, match="one is training"):
-        training.start(ENGINEER, config("two"))
     training.stop(ENGINEER, "one")
     assert ended(training).state is RunState.STOPPED
+
+
+def test_a_process_is_known_from_its_first_moment(tmp_path: Path) -> None:
+    for number in range(60):
+        argv = [sys.executable, "-S", "-c", "import time; time.sleep(60)", "token"]
+        child, _ = process.launch(argv, tmp_path, tmp_path / "log", "token", "")
+        assert process.alive(child), number
+        os.killpg(child.pid, signal.SIGKILL)
 
 
 def test_stop_pressed_ten_times_is_one_stop(training: Training) -> None:
@@ -109,6 +79,77 @@ def test_stop_pressed_ten_times_is_one_stop(training: Training) -> None:
     signals = (training.folder.runs / "one" / "signals.txt").read_text(encoding="utf-8")
     assert signals.split() == [str(int(signal.SIGTERM))]
     assert training.adapters() == []
+
+
+def test_stop_and_save_keeps_the_adapter_as_it_stands(training: Training) -> None:
+    training.start(ENGINEER, config())
+    at_step_two(training)
+    assert "the adapter is kept" in training.stop(ENGINEER, "one", save=True).message
+    run = ended(training)
+    assert (run.state, run.step) == (RunState.STOPPED, 2)
+    assert training.adapters() == [("one", training.folder.runs / "one" / "adapter")]
+    assert [one.step for one in run.checkpoints if one.whole] == [1, 2] and run.can_resume
+
+
+def test_who_asked_to_save_may_still_end_at_once(training: Training) -> None:
+    training.start(ENGINEER, config(behaviour="stubborn"))
+    child = at_step_two(training)
+    training.stop(ENGINEER, "one", save=True)
+    time.sleep(0.2)
+    assert training.stop(ENGINEER, "one").message == "Stopping."
+    assert not process.read_stop(training.folder.runs / "one").save  # type: ignore[union-attr]
+    within(5, lambda: not process.alive(child))
+    assert ended(training).state is RunState.STOPPED
+
+
+def test_stop_ends_what_the_run_has_started_too(training: Training) -> None:
+    training.grace_s = 0.5
+    training.start(ENGINEER, config(behaviour="workers"))
+    at_step_two(training)
+    worker = psutil.Process(int((training.folder.runs / "one" / "worker.txt").read_text(encoding="utf-8")))
+    assert worker.is_running()
+    training.stop(ENGINEER, "one")
+    ended(training)
+    within(5, lambda: not worker.is_running() or worker.status() == psutil.STATUS_ZOMBIE)
+
+
+def test_a_stopped_run_leaves_no_zombie(training: Training) -> None:
+    training.start(ENGINEER, config())
+    child = at_step_two(training)
+    training.stop(ENGINEER, "one")
+    ended(training)
+    within(5, lambda: not psutil.pid_exists(child.pid))
+
+
+def test_a_stop_while_the_disk_is_full_still_ends_the_run(
+    training: Training, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> bool:
+        raise OSError(28, "No space left on device")
+
+    training.start(ENGINEER, config())
+    at_step_two(training)
+    monkeypatch.setattr(process, "ask_to_stop", full)
+    for _ in range(3):
+        training.stop(ENGINEER, "one")
+    assert ended(training).state is RunState.STOPPED
+    signals = (training.folder.runs / "one" / "signals.txt").read_text(encoding="utf-8")
+    assert len(signals.split()) == 1
+
+
+def test_setting_the_clock_neither_hurries_nor_delays_the_end_by_force(
+    training: Training, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    training.start(ENGINEER, config(behaviour="stubborn"))
+    child = at_step_two(training)
+    training.stop(ENGINEER, "one")
+    now = time.time()
+    for shift in (86_400, -86_400):
+        monkeypatch.setattr(time, "time", lambda shift=shift: now + shift)
+        assert "Stopping" in training.stop(ENGINEER, "one").message
+        assert process.alive(child)
+    monkeypatch.undo()
+    within(5, lambda: not process.alive(child))
 
 
 def test_a_run_that_does_not_end_by_itself_is_ended_by_force(training: Training) -> None:
@@ -137,10 +178,21 @@ def test_a_killed_run_is_failed_in_words_within_ten_seconds(training: Training) 
     assert "step 2 of 5" in run.message and "a log line" in run.log_tail
     again = Training(training.folder, script=FAKE)
     within(5, lambda: again.status("one").message == run.message)
-    assert again.start(ENGINEER, config("two", "quick")).name == "two"
+    assert "Resume it from step 1" in run.message and run.can_resume
+    again.start(ENGINEER, config("two", "quick"))
+    assert ended(again, "two").state is RunState.COMPLETED
 
 
-@pytest.mark.parametrize(("behaviour", "sentence"), [("error", "exit code 3"), ("silent", "without a result")])
+@pytest.mark.parametrize(
+    ("behaviour", "sentence"),
+    [
+        ("error", "ended with a fault (exit code 3)"),
+        ("early error", "ended with a fault (exit code 1)"),
+        ("silent", "ended without a result"),
+        ("refused", "The hub knows no data set nobody/nothing."),
+        ("cuda", "The GPU ran out of memory."),
+    ],
+)
 def test_each_way_of_ending_without_a_word_has_its_own_sentence(
     training: Training, behaviour: str, sentence: str
 ) -> None:
@@ -159,111 +211,25 @@ def test_a_dead_run_that_nobody_saw_end_is_lost(training: Training) -> None:
     assert run.state is RunState.LOST and "no word" in run.message
 
 
-@pytest.mark.parametrize("wrong", ["start_mark", "token"])
-def test_a_stranger_with_the_same_number_is_neither_adopted_nor_signalled(training: Training, wrong: str) -> None:
+@pytest.mark.parametrize("alike", ["neither", "start_mark", "token"])
+def test_a_stranger_with_the_same_number_is_neither_adopted_nor_signalled(training: Training, alike: str) -> None:
     training.start(ENGINEER, config())
-    at_step_two(training)
-    path = training.folder.runs / "one" / process.PROCESS_FILE
-    record = json.loads(path.read_text(encoding="utf-8"))
-    real = process.read_process(path.parent)
-    record[wrong] = record[wrong] + 500 if wrong == "start_mark" else "0" * 32
-    path.write_text(json.dumps(record), encoding="utf-8")
-    run = training.stop(ENGINEER, "one")
-    assert run.state is RunState.LOST
-    time.sleep(0.3)
-    assert not (path.parent / "signals.txt").exists()
-    assert real is not None and process.alive(real)
-    os.killpg(real.pid, signal.SIGKILL)
-
-
-def test_of_many_starts_at_once_one_wins(training: Training) -> None:
-    gate, won, refused = threading.Barrier(8), [], []
-
-    def start(number: int) -> None:
-        gate.wait()
-        try:
-            won.append(Training(training.folder, script=FAKE).start(ENGINEER, config(f"run-{number}")).name)
-        except Busy as fault:
-            refused.append(str(fault))
-
-    threads = [threading.Thread(target=start, args=(number,)) for number in range(8)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert len(won) == 1 and len(refused) == 7
-    assert all("only one run trains at a time" in sentence for sentence in refused)
-    assert {run.name for run in training.runs()} == set(won)
-
-
-def test_the_same_name_is_refused_and_the_next_free_one_offered(training: Training) -> None:
-    training.start(ENGINEER, config(behaviour="quick"))
+    child = at_step_two(training)
+    os.kill(child.pid, signal.SIGKILL)
     ended(training)
-    before = (training.folder.runs / "one" / "state.json").read_bytes()
-    with pytest.raises(MedReasonError, match="already a run named one.*one-2"):
-        training.start(ENGINEER, config())
-    assert (training.folder.runs / "one" / "state.json").read_bytes() == before
-
-
-def test_refusals_leave_nothing_on_disk(training: Training, tmp_path: Path) -> None:
-    bad = tmp_path / "bad.jsonl"
-    bad.write_text('{"Question": "a", "Complex_CoT": "b"}\n', encoding="utf-8")
-    one = tmp_path / "one.jsonl"
-    one.write_text('{"Question": "a", "Complex_CoT": "b", "Response": "c"}\n', encoding="utf-8")
-    before = sorted(training.folder.root.rglob("*"))
-    for wrong, sentence in (
-        ({"data": str(bad)}, "no column Response"),
-        ({"data": str(tmp_path / "absent.jsonl")}, "does not exist"),
-        ({"base_model": "no such model"}, "was not found"),
-        ({"base_model": str(tmp_path)}, "no model folder"),
-    ):
-        with pytest.raises(MedReasonError, match=sentence):
-            training.start(ENGINEER, config(**wrong))
-    for wrong in ({"run_name": "../x"}, {"learning_rate": -1.0}, {"run_name": ".hidden"}, {"epochs": 0.0}):
-        with pytest.raises(Invalid):
-            training.start(ENGINEER, TrainingConfig(**wrong))  # type: ignore[arg-type]
-    with pytest.raises(NotAllowed, match="rater"):
-        training.start(User(2, "rater", Role.RATER), config())
-    with pytest.raises(NotFound):
-        training.status("../../etc")
-    assert sorted(training.folder.root.rglob("*")) == before
-
-
-def test_a_run_that_cannot_be_launched_leaves_nothing(training: Training, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sys, "executable", "/nonexistent/python")
-    with pytest.raises(MedReasonError, match="cannot be started"):
-        training.start(ENGINEER, config())
-    assert training.runs() == []
-    assert [path.name for path in training.folder.runs.iterdir()] == [LOCK_FILE]
-
-
-def test_words_of_the_form_arrive_as_one_word_each(training: Training, tmp_path: Path) -> None:
-    odd = tmp_path / "a b; touch x $(y) --flag.jsonl"
-    odd.write_text('{"Question": "a", "Complex_CoT": "b", "Response": "c"}\n', encoding="utf-8")
-    training.start(ENGINEER, config("-rf", "quick", data=str(odd)))
-    assert ended(training, "-rf").state is RunState.COMPLETED
-    argv = json.loads((training.folder.runs / "-rf" / "argv.json").read_text(encoding="utf-8"))
-    assert argv[1] == str(training.folder.runs / "-rf" / "config.yaml")
-    assert len(argv) == 8 and odd.name not in " ".join(argv)
-
-
-def test_a_plan_says_what_the_run_will_do_and_takes_time_only_from_measurements(training: Training) -> None:
-    plan = training.plan(TrainingConfig(max_rows=64, epochs=2.0, batch_size=1))
-    assert (plan.rows, plan.held_out, plan.steps, plan.seconds) == (64, 3, 122, None)
-    assert plan.rows_in_file >= 160
-    path = training.folder.runs / "earlier"
-    (path / "adapter").mkdir(parents=True)
-    write_config(TrainingConfig(run_name="earlier"), path / "config.yaml")
-    Recorder(path).state(RunState.COMPLETED)
-    (path / "adapter" / "adapter_model.safetensors").write_bytes(b"x")
-    manifest = {
-        "run_name": "earlier",
-        "config": vars(TrainingConfig()),
-        "steps": 100,
-        "training_s": 200.0,
-        "duration_s": 230.0,
-    }
-    (path / "adapter" / "manifest.json").write_text(json.dumps(manifest), encoding="utf-8")
-    plan = training.plan(TrainingConfig(max_rows=64, epochs=2.0))
-    assert (plan.seconds, plan.measured_by) == (30 + 122 * 2, "earlier")
-    assert training.plan(TrainingConfig(lora_rank=8)).seconds is None
+    gone(training)
+    token = child.token if alike == "token" else "another"
+    with subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)", token]) as stranger:
+        try:
+            mark = process.start_mark(stranger.pid) if alike == "start_mark" else child.start_mark
+            record = {**vars(child), "pid": stranger.pid, "start_mark": mark}
+            path = training.folder.runs / "one"
+            (path / process.PROCESS_FILE).write_text(json.dumps(record), encoding="utf-8")
+            (path / process.EXIT_FILE).unlink()
+            assert training.stop(ENGINEER, "one").state is RunState.LOST
+            time.sleep(0.3)
+            assert stranger.poll() is None
+            training.delete(ENGINEER, "one")
+            assert stranger.poll() is None
+        finally:
+            stranger.kill()

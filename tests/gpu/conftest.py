@@ -13,50 +13,58 @@ from pathlib import Path
 
 import pytest
 
-LINEARS = {"q_proj": (4096, 4096), "v_proj": (1024, 4096)}
-LAYERS = 36
+from medreason.finetune.base_shape import QWEN3_8B
+
+LINEARS = {name: QWEN3_8B.linears[name] for name in ("q_proj", "v_proj")}
 
 
 @pytest.fixture(scope="session")
-def qwen3_8b(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+def qwen3_tokenizer() -> str:
+    """Where the tokenizer lies; skips the test where there is none, or no GPU."""
     torch = pytest.importorskip("torch")
     if not torch.cuda.is_available():
         pytest.skip("no NVIDIA GPU")
-    from transformers import AutoTokenizer, GenerationConfig, Qwen3Config, Qwen3ForCausalLM
+    from transformers import AutoTokenizer
 
     place = os.environ.get("MEDREASON_QWEN3_TOKENIZER", "Qwen/Qwen3-8B")
     try:
-        tokenizer = AutoTokenizer.from_pretrained(place, local_files_only=True)
+        AutoTokenizer.from_pretrained(place, local_files_only=True)
     except (OSError, ValueError):
         pytest.skip("the tokenizer of Qwen3 is not on this machine")
-    folder = tmp_path_factory.mktemp("models") / "qwen3-8b-random"
-    config = Qwen3Config(
-        vocab_size=151936,
-        hidden_size=4096,
-        intermediate_size=12288,
-        num_hidden_layers=LAYERS,
-        num_attention_heads=32,
-        num_key_value_heads=8,
-        head_dim=128,
-        max_position_embeddings=40960,
-        rope_theta=1_000_000.0,
-        tie_word_embeddings=False,
-        eos_token_id=151645,
-        pad_token_id=151643,
-    )
+    return place
+
+
+@pytest.fixture(scope="session")
+def qwen3_8b(qwen3_tokenizer: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    import torch
+
+    from medreason.models.random_base import make_random_base
+
     torch.manual_seed(5)
-    before = torch.get_default_dtype()
-    torch.set_default_dtype(torch.bfloat16)
-    with torch.device("cuda"):
-        model = Qwen3ForCausalLM(config)
-    torch.set_default_dtype(before)
-    model.generation_config = GenerationConfig(eos_token_id=[151645, 151643], pad_token_id=151643)
-    model.save_pretrained(folder, max_shard_size="4GB")
-    tokenizer.save_pretrained(folder)
-    del model
-    torch.cuda.empty_cache()
+    folder = tmp_path_factory.mktemp("models") / "qwen3-8b-random"
+    make_random_base(
+        folder,
+        Path(qwen3_tokenizer),
+        vocab_size=QWEN3_8B.vocab,
+        hidden_size=QWEN3_8B.hidden,
+        intermediate_size=QWEN3_8B.intermediate,
+        num_hidden_layers=QWEN3_8B.layers,
+        num_attention_heads=QWEN3_8B.heads,
+        num_key_value_heads=QWEN3_8B.kv_heads,
+        head_dim=QWEN3_8B.head_dim,
+        max_position_embeddings=QWEN3_8B.positions,
+        tie_word_embeddings=QWEN3_8B.tied,
+    )
     yield folder
     shutil.rmtree(folder)
+
+
+@pytest.fixture(scope="session")
+def tiny_qwen3(qwen3_tokenizer: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """As elsewhere, with Qwen3's own tokenizer: the embedded model is not needed here."""
+    from tests.tiny import make_tiny_qwen3
+
+    return make_tiny_qwen3(tmp_path_factory.mktemp("models") / "tiny-qwen3", Path(qwen3_tokenizer))
 
 
 @pytest.fixture(scope="session")
@@ -69,7 +77,7 @@ def adapter_8b(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder.mkdir()
     generator = torch.Generator().manual_seed(9)
     tensors = {}
-    for layer in range(LAYERS):
+    for layer in range(QWEN3_8B.layers):
         for name, (outputs, inputs) in LINEARS.items():
             key = f"base_model.model.model.layers.{layer}.self_attn.{name}"
             tensors[f"{key}.lora_A.weight"] = torch.randn(16, inputs, generator=generator).bfloat16() / 64

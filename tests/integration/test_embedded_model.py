@@ -118,10 +118,32 @@ def test_the_embedded_pair_streams_and_the_baseline_does_not_think(data, embedde
 
     precision = torch.float32 if engine.provenance.precision == "float32" else torch.bfloat16
     plain = AutoModelForCausalLM.from_pretrained(embedded_model, dtype=precision)
-    tokenizer = engine._base.tokenizer
+    tokenizer = engine._served.base.tokenizer
     ids = tokenizer.apply_chat_template(
         question.messages(Arm.BASELINE), add_generation_prompt=True, return_tensors="pt", return_dict=True
     )
     out = plain.generate(**ids, max_new_tokens=12, do_sample=False)
     said = tokenizer.decode(out[0, ids["input_ids"].shape[1] :], skip_special_tokens=True)
     assert baseline.text == said.strip()
+
+
+@pytest.mark.filterwarnings("ignore:`is_gradient_checkpointing`:FutureWarning")
+def test_both_rows_with_the_demo_adapter_are_what_transformers_and_peft_compute(embedded_model, tokenizer):
+    import torch
+
+    from medreason import demo
+    from medreason.engine.levers import Levers
+    from medreason.engine.own_decoder import OwnDecoder
+    from medreason.models.adapters import read_adapter
+    from tests.integration.decoder_steps import load, peft_logits
+
+    text = tokenizer("The electrocardiogram shows ST elevation in II, III and aVF, which means that the inferior")
+    text = text["input_ids"]
+    expected = [load(embedded_model)(torch.tensor([text])).logits[0].detach()]
+    expected.append(peft_logits(embedded_model, demo.ADAPTER, text))
+    decoder = OwnDecoder(load(embedded_model), Levers())
+    decoder.wear(read_adapter(demo.ADAPTER))
+    for found, row in zip(decoder.forced([text, text], [False, True]), expected, strict=True):
+        row = row[-found.shape[0] :]
+        assert float((found - row).abs().max()) < 1e-4 * float(row.max() - row.min())
+        assert torch.equal(found.argmax(-1), row.argmax(-1))

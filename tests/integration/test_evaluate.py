@@ -1,4 +1,4 @@
-"""evaluate.py and benchmark.py as commands, on a tiny model: rows on disk, figures printed, plain refusals."""
+"""evaluate.py as a command, on a tiny model: rows on disk, figures printed, plain refusals."""
 
 import importlib.util
 import json
@@ -111,16 +111,28 @@ def test_a_failed_case_is_left_out_of_both_averages(script):
     assert "failed: baseline 0, fine-tuned 1" in lines
 
 
-def test_the_benchmark_writes_its_ratio(tiny_qwen3, tiny_adapter, tmp_path):
-    out = tmp_path / "bench.json"
-    ran = run(
-        "benchmark", "decode", "--json", out, "--base-model", tiny_qwen3, "--adapter", tiny_adapter,
-        "--tokens", 4, "--repeats", 1, "--data-dir", tmp_path / "data",
-    )  # fmt: skip
-    assert ran.returncode == 0, ran.stderr
-    report = json.loads(out.read_text())
-    assert set(report) == {"machine", "versions", "rows"}
-    (row,) = report["rows"]
-    assert row["id"] == "pair_vs_sequential" and set(row) == {"id", "what", "value", "unit", "against", "ratio"}
-    assert row["ratio"] == pytest.approx(row["value"] / row["against"], rel=0.01)
-    assert run("benchmark", "decode", "--json", tmp_path / "no" / "b.json").returncode == 2
+def test_an_interrupted_evaluation_goes_on_where_it_stopped(cases, tiny_qwen3, tiny_adapter, tmp_path):
+    out = tmp_path / "out.jsonl"
+
+    def go(*more: object) -> subprocess.CompletedProcess:
+        return run(
+            "evaluate", "--cases", cases, "--base-model", tiny_qwen3, "--adapter", tiny_adapter, "--greedy",
+            "--max-new-tokens", 4, "--out", out, "--data-dir", tmp_path / "data", *more,
+        )  # fmt: skip
+
+    assert go("--limit", 2).returncode == 0
+    first = out.read_bytes()
+    lines = first.splitlines(keepends=True)
+    out.write_bytes(b"".join(lines[:3]) + lines[3][:40])  # killed while the fourth line was written
+    again = go("--resume")
+    assert again.returncode == 0, again.stderr
+    assert "1 of 3 cases were answered before" in again.stderr
+    rows = [json.loads(line) for line in out.read_text().splitlines()]
+    assert [row["case_id"] for row in rows] == ["c0", "c0", "c1", "c1", "c2", "c2"]
+    assert out.read_bytes().startswith(b"".join(lines[:2]))
+    assert "average over 3 of 3 cases" in again.stdout
+    done = out.read_bytes()
+    assert go("--resume").returncode == 0 and out.read_bytes() == done
+    other = go("--resume", "--seed", 7)
+    assert other.returncode == 2 and "sampling differ" in other.stderr and out.read_bytes() == done
+    assert len(other.stderr.strip().splitlines()) == 1

@@ -1,4 +1,4 @@
-"""The Rate and Results tabs as the page calls them: real services, real components, no browser."""
+"""The Rate tab as the page calls it: real services, real components, no browser."""
 
 import asyncio
 import json
@@ -7,9 +7,11 @@ from types import SimpleNamespace
 import gradio as gr
 import pytest
 
-from medreason.domain.arms import Arm
+from medreason.domain.arms import SIDES, Arm
+from medreason.domain.instrument import AXES
 from medreason.ui import rate, results
-from tests.store import Store, rating
+from tests.showings import Tags
+from tests.studies import StudyDesk
 
 ARM_WORDS = ("baseline", "finetuned", "fine-tuned", "canary-adapter", "some/base")
 
@@ -17,8 +19,8 @@ ARM_WORDS = ("baseline", "finetuned", "fine-tuned", "canary-adapter", "some/base
 class Page:
     """Both tabs in one Blocks, and the callbacks by the name they have in the code."""
 
-    def __init__(self, store: Store):
-        services = SimpleNamespace(rating=store.rating, results=store.results)
+    def __init__(self, store: StudyDesk):
+        services = SimpleNamespace(rating=store.rating, results=store.results, sessions=store.sessions)
         ask = SimpleNamespace(user=lambda request: store.admin)
         with gr.Blocks(analytics_enabled=False) as self.blocks:
             self.rate = rate.build(services, ask)
@@ -26,16 +28,32 @@ class Page:
         self.by_name = {fn.name: fn for fn in self.blocks.fns.values()}
         self.request = gr.Request()
 
-    def call(self, name: str, *values):
-        return self.by_name[name].fn(self.request, *values)
+    def act(self, rater: str, act: str, place: str = "", **asked):
+        """Screen, reply and place after something was pressed while `place` was open."""
+        sent = {"act": act, "n": 5, "rater": rater, **asked}
+        return self.by_name["act"].fn(self.request, json.dumps(sent), place)
 
-    def save(self, rater: str, pair_id: int, *values, comment: str = "", key: str = "k"):
-        return self.call("save_rating", rater, str(pair_id), key, comment, *values)
+    def opened(self, rater: str, pair_id: int) -> dict:
+        """The form of a freshly opened pair."""
+        return Tags(self.act(rater, "pair", pair=pair_id)[0]).data("data-sheet")[0]
+
+    def keep(self, rater: str, sent: dict):
+        return asyncio.run(self.by_name["keep"].fn(self.request, json.dumps({"rater": rater, **sent})))
+
+    def save(
+        self, rater: str, pair_id: int, value: str = "4", preference: str = "0", identifiers_ok=False, **changed
+    ):
+        form = {**self.opened(rater, pair_id), **changed}
+        form.setdefault("q", {})
+        if "q" not in changed:
+            form["q"] = {f"{side}:{axis}": value for side in SIDES for axis in AXES}
+            form["q"] |= {f"{side}:none_found": "1" for side in SIDES} | {"preferred:overall": preference}
+        return self.act(rater, "rated", pair=pair_id, form=form, identifiers_ok=identifiers_ok)
 
 
 @pytest.fixture
 def store(tmp_path):
-    made = Store(tmp_path / "a.db")
+    made = StudyDesk(tmp_path / "a.db")
     yield made
     made.close()
 
@@ -46,6 +64,11 @@ def page(store):
         return Page(store)
 
     return asyncio.run(make())
+
+
+def stored(store):
+    """Every judgement that is kept."""
+    return store.store.judgements.of(range(1, 100))
 
 
 def sent(updates) -> str:
@@ -59,12 +82,14 @@ def test_nothing_the_page_gets_of_a_blind_pair_tells_the_arms(store, page):
             sent(updates)
             for updates in (
                 page.rate.show(page.request, pair.id, "Anna"),
-                page.rate.refresh(page.request, "", ""),
-                page.rate.refresh(page.request, "Anna", str(pair.id)),
+                page.act("", "refresh", "desk "),
+                page.act("Anna", "refresh", f"live {pair.id}"),
                 page.rate.restore(page.request),
-                page.call("named", "Ben", str(pair.id), ""),
-                page.call("next_pair", "Anna"),
-                page.save("Anna", pair.id, *[None] * 7),
+                page.act("Ben", "named", f"live {pair.id} Anna"),
+                page.rate.show(page.request, pair.id, ""),
+                page.act("Anna", "pair", pair=pair.id),
+                page.act("Anna", "leave"),
+                page.save("Anna", pair.id, q={}),
             )
         ]
         for word in ARM_WORDS:
@@ -76,36 +101,46 @@ def test_nothing_the_page_gets_of_a_blind_pair_tells_the_arms(store, page):
 
 def test_swapping_the_arms_changes_only_the_texts(store, page):
     shown = [
-        page.rate.show(page.request, store.pair(left=left).id, "Anna") for left in (Arm.BASELINE, Arm.FINETUNED)
+        page.rate.show(page.request, store.pair(left=left).id, "Anna")[0] for left in (Arm.BASELINE, Arm.FINETUNED)
     ]
-    heads = [[part for part in map(str, updates) if "mr-arm" in part] for updates in shown]
+    heads = [[part.split("</div>")[0] for part in one.split('<div class="mr-arm')[1:]] for one in shown]
     assert heads[0] == heads[1] and len(heads[0]) == 2
 
 
 def test_saving_stores_first_and_then_tells_the_sides(store, page):
     pair = store.pair(left=Arm.FINETUNED)
-    said = sent(page.save("Anna", pair.id, *["4"] * 6, "0", comment="note"))
+    screen, said, _ = page.save("Anna", pair.id, comment="note")
     assert "Saved. Left was Fine-tuned, right was Baseline." in said
-    assert store.ratings.all()[0].rating.comment == "note"
-    assert "Saved as revision 2; the first is kept." in sent(
-        page.save("Anna", pair.id, *["5"] * 6, "na", key="k2")
+    assert 'data-n="5" data-ok="1"' in said
+    assert '<div class="mr-arm finetuned">' in screen
+    assert stored(store)[0].judgement.comment == "note"
+    assert (
+        "Saved as revision 2; the first is kept." in page.save("Anna", pair.id, "5", "na", reason="read again")[1]
     )
 
 
-def test_a_double_click_is_one_rating(store, page):
+def test_a_retry_after_a_lost_answer_is_one_rating(store, page):
     pair = store.pair()
-    for _ in range(2):
-        assert "Saved." in sent(page.save("Anna", pair.id, *["4"] * 6, "0"))
-    assert len(store.ratings.all()) == 1
+    form = page.opened("Anna", pair.id)
+    form["q"] = {f"{side}:{axis}": "4" for side in SIDES for axis in AXES}
+    form["q"] |= {f"{side}:none_found": "1" for side in SIDES} | {"preferred:overall": "0"}
+    said = [page.act("Anna", "rated", pair=pair.id, form=form)[1] for _ in range(3)]
+    assert len(stored(store)) == 1
+    assert all("Saved." in one for one in said)
 
 
-@pytest.mark.parametrize("refusal", ["missing", "another's pair", "gone", "busy"])
-def test_a_refusal_changes_nothing_but_the_status(store, page, refusal, monkeypatch):
+@pytest.mark.parametrize("refusal", ["missing", "another's pair", "gone", "busy", "no name", "no form"])
+def test_a_refusal_changes_nothing_but_the_reply(store, page, refusal, monkeypatch):
     from medreason.domain.user import Role
     from medreason.errors import Busy
 
-    values = [*["4"] * 6, None if refusal == "missing" else "0"]
-    pair_id = 99 if refusal == "gone" else store.pair().id
+    pair = store.pair()
+    form = page.opened("Anna", pair.id)
+    form["q"] = {f"{side}:{axis}": "4" for side in SIDES for axis in AXES}
+    form["q"] |= {f"{side}:none_found": "1" for side in SIDES} | {"preferred:overall": "0"}
+    pair_id = 99 if refusal == "gone" else pair.id
+    if refusal == "missing":
+        del form["q"]["preferred:overall"]
     if refusal == "another's pair":
         pair_id = store.pair(user=store.people.add("other", Role.LEAD)).id
     if refusal == "busy":
@@ -113,53 +148,84 @@ def test_a_refusal_changes_nothing_but_the_status(store, page, refusal, monkeypa
         def busy(*_):
             raise Busy("Not saved, the database is busy. Try again in a moment.")
 
-        monkeypatch.setattr(store.ratings, "append", busy)
-    updates = page.save("Anna", pair_id, *values)
-    changed = [update for update in updates if update != gr.skip()]
-    assert len(changed) == 1 and "mr-fault" in changed[0]
-    assert store.ratings.all() == ()
+        monkeypatch.setattr("medreason.storage.judgements.Judgements.append", busy)
+    screen, said, place = page.act(
+        "" if refusal == "no name" else "Anna",
+        "rated",
+        pair=pair_id,
+        form=None if refusal == "no form" else form,
+    )
+    assert screen == gr.skip() and place == gr.skip()
+    assert "mr-fault" in said and 'data-ok="0"' in said
+    assert stored(store) == ()
+
+
+@pytest.mark.parametrize("act", ["", "nonsense", "pair", "rated", "__class__"])
+def test_what_no_page_sends_is_answered_in_words(page, act):
+    screen, said, _ = page.act("Anna", act)
+    assert screen == gr.skip() and "Reload it" in said
+    for nonsense in ("", "[]", "{", "7", "null"):
+        assert page.by_name["act"].fn(page.request, nonsense, "") == [gr.skip()] * 3
 
 
 def test_correcting_the_name_keeps_an_unsaved_form(store, page):
     pair = store.pair()
-    updates = page.call("named", "Anna", str(pair.id), "")
-    assert sum(update != gr.skip() for update in updates) == 1  # only the list
+    form = page.opened("Ana", pair.id) | {"q": {"left:D": "2"}, "comment": "so far"}
+    page.keep("Ana", {"pair": pair.id, "form": form})
+    screen = page.act("Anna", "named", f"live {pair.id} Ana")[0]
+    assert Tags(screen).data("data-sheet")[0]["q"] == {"left:D": "2"}
+    screen, said, place = page.act("Anna", "named", f"live {pair.id} Anna")
+    assert screen == gr.skip() and place == gr.skip() and 'data-n="5" data-ok="1"' in said
+
+
+def test_a_pair_waits_for_a_name_and_opens_with_it(store, page):
+    pair = store.pair()
+    screen, _, place = page.rate.show(page.request, pair.id, "")
+    assert "Write your name above" in screen and not Tags(screen).data("data-sheet")
+    assert Tags(page.act("Anna", "named", place)[0]).data("data-sheet")
+
+
+def test_a_likely_identifier_is_warned_of_before_it_is_stored(store, page):
+    pair = store.pair()
+    form = page.opened("Anna", pair.id) | {"comment": "Mrs Miller, MRN 1234567"}
+    said = page.keep("Anna", {"pair": pair.id, "form": form})
+    assert "a name" in said and "kept nowhere yet" in said
+    assert page.opened("Anna", pair.id)["comment"] == ""
+
+    screen, said, _ = page.save("Anna", pair.id, comment="Mrs Miller, MRN 1234567")
+    assert screen == gr.skip() and "Take out what identifies a patient" in said and "data-again" in said
+    assert stored(store) == ()
+    assert "Saved" in page.save("Anna", pair.id, comment="Mrs Miller", identifiers_ok=True)[1]
 
 
 def test_another_person_begins_with_an_empty_blind_form(store, page):
     pair = store.pair()
-    page.save("Anna", pair.id, *["4"] * 6, "0", comment="hers")
-    updates = page.call("named", "Ben", str(pair.id), "Anna")
-    assert updates[-8:] == [None] * 7 + [""]
-    assert "Fine-tuned" not in sent(updates)
+    place = page.save("Anna", pair.id, comment="hers")[2]
+    screen = page.act("Ben", "named", place)[0]
+    form = Tags(screen).data("data-sheet")[0]
+    assert form["q"] == {} and form["comment"] == ""
+    assert "Fine-tuned" not in screen
 
 
 def test_opening_a_rated_pair_shows_what_was_given(store, page):
     pair = store.pair()
-    page.save("Anna", pair.id, *["4"] * 6, "na", comment="hers")
-    updates = page.rate.show(page.request, pair.id, "anna")
-    assert updates[-8:] == ["4"] * 6 + ["na", "hers"]
-    assert "adds revision 2" in sent(updates)
+    page.save("Anna", pair.id, preference="na", comment="hers")
+    screen = page.rate.show(page.request, pair.id, "anna")[0]
+    form = Tags(screen).data("data-sheet")[0]
+    assert form["q"]["left:D"] == "4" and form["q"]["preferred:overall"] == "na" and form["comment"] == "hers"
+    assert "kept as revision 2" in screen
 
 
-def test_after_a_reload_the_name_and_the_next_pair_are_there(store, page):
+def test_after_a_reload_the_name_and_what_waits_are_there(store, page):
     old, new = store.pair("case-old"), store.pair("case-new")
-    page.save("Anna", new.id, *["4"] * 6, "0")
-    name, *updates = page.rate.restore(page.request)
-    assert name == "Anna" and str(old.id) in updates
+    page.save("Anna", new.id)
+    name, screen, *_ = page.rate.restore(page.request)
+    waiting = [json.loads(a["data-give"])["pair"] for a in Tags(screen).all("button", data_act="pair")]
+    assert name.value == "Anna" and waiting == [old.id]
 
 
 def test_with_nothing_to_rate_the_page_says_what_to_do(store, page):
-    assert '"visible": false' in sent(page.rate.restore(page.request))
-    assert "Nothing waits to be rated" in json.dumps(page.blocks.get_config_file(), default=str)
-
-
-def test_results_show_the_table_and_write_the_files(store, page):
-    assert "No ratings yet" in sent(page.results.refresh(page.request))
-    store.rating.submit(store.admin, "Anna", store.pair().id, rating(2, 4, 3))
-    shown = page.results.refresh(page.request)
-    assert "<td>2.0</td><td>4.0</td><td>+2.0</td><td>1</td>" in shown[0]
-    assert "Descriptive, not correctness" in shown[2]
+    assert "Nothing waits to be rated" in page.rate.restore(page.request)[1]
 
 
 def test_event_names_and_visibility_are_neutral(page):

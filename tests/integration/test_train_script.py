@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from medreason.finetune import process
 from medreason.finetune.manifest import read_manifest
 from medreason.finetune.progress import METRICS_FILE, read_losses, read_state
 from medreason.folder import DataFolder
@@ -38,6 +39,13 @@ def train(output: Path, *settings: str, data_dir: Path | None = None) -> subproc
     return subprocess.run(
         command(output, *settings, data_dir=data_dir), capture_output=True, text=True, env=environment, timeout=900
     )
+
+
+def resume(output: Path, *settings: str) -> subprocess.CompletedProcess[str]:
+    words = [sys.executable, str(SCRIPT), "--resume", "--output-dir", str(output)]
+    words += ["--data-dir", str(output.parent / "data"), *(["--set", *settings] if settings else [])]
+    environment = {**os.environ, "HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": "2"}
+    return subprocess.run(words, capture_output=True, text=True, env=environment, timeout=900)
 
 
 def files_sha256(folder: Path) -> dict[str, str]:
@@ -80,15 +88,22 @@ def load_adapter(folder: Path) -> dict[str, np.ndarray]:
 def test_the_run_lowers_the_loss_and_says_so_on_disk(tiny_run: tuple[Path, dict]) -> None:
     output, _ = tiny_run
     points = read_losses(output)
-    assert [point.step for point in points if not point.held_out] == list(range(1, 9))
+    learned = [point for point in points if not point.held_out]
+    assert [point.step for point in learned] == list(range(1, 9))
+    assert all(point.epoch and point.learning_rate and point.grad_norm and point.tokens_per_s for point in learned)
     state, manifest = read_state(output), read_manifest(output / "adapter")
     assert state is not None and manifest is not None
     assert (state.state, state.step, state.total_steps) == ("completed", 8, 8)
     losses = manifest["losses"]
     assert losses["held_out_after"] < losses["held_out_before"]
-    assert losses["last"] == points[-1].loss or losses["last"] in [point.loss for point in points]
+    assert (losses["first"], losses["last"]) == (learned[0].loss, learned[-1].loss)
     assert manifest["data"]["train_rows"] == 6 and manifest["data"]["held_out_rows"] == 2
+    assert manifest["data"]["counts"]["train"] == 6 and manifest["questions"]["rows"] == 6
     assert manifest["tokens_seen"] > 1000 and manifest["duration_s"] >= manifest["training_s"] > 0
+    assert manifest["tokens_per_s"] == pytest.approx(manifest["tokens_seen"] / manifest["training_s"], rel=0.1)
+    assert manifest["hardware"]["cores"] and manifest["peak_memory_gib"]["process"] > 0.1
+    told = (manifest["stopped_at"], manifest["resumed_from"], manifest["total_steps"], manifest["adapter_step"])
+    assert told == (None, None, 8, 8)
 
 
 def test_the_adapter_is_whole_in_16_bits_and_names_no_place(tiny_run: tuple[Path, dict], tiny_qwen3: Path) -> None:
@@ -98,10 +113,13 @@ def test_the_adapter_is_whole_in_16_bits_and_names_no_place(tiny_run: tuple[Path
         "README.md",
         "adapter_config.json",
         "adapter_model.safetensors",
+        "chat_template.jinja",
         "manifest.json",
+        "tokenizer.json",
+        "tokenizer_config.json",
     }
     assert {layer.a.dtype for layer in read_adapter(adapter).layers.values()} == {"BF16"}
-    for name in ("README.md", "adapter_config.json", "manifest.json"):
+    for name in ("README.md", "adapter_config.json", "manifest.json", "tokenizer_config.json"):
         assert str(tiny_qwen3.parent) not in (adapter / name).read_text(encoding="utf-8")
     config = json.loads((adapter / "adapter_config.json").read_text(encoding="utf-8"))
     assert config["base_model_name_or_path"] == "tiny-qwen3"
@@ -117,11 +135,21 @@ def test_the_same_seed_gives_the_same_adapter(
     assert all(np.array_equal(first[name], again[name]) for name in first)
 
 
-def test_a_finished_run_is_not_written_over(tiny_run: tuple[Path, dict], tiny_qwen3: Path) -> None:
+def test_the_tokenizer_beside_the_adapter_is_the_base_s(tiny_run: tuple[Path, dict], tiny_qwen3: Path) -> None:
+    from transformers import AutoTokenizer
+
+    own, base = (AutoTokenizer.from_pretrained(place) for place in (tiny_run[0] / "adapter", tiny_qwen3))
+    text = "A 61-year-old with chest pain."
+    assert own(text)["input_ids"] == base(text)["input_ids"] and own.chat_template == base.chat_template
+
+
+def test_a_finished_run_is_not_written_over_and_not_resumed(tiny_run: tuple[Path, dict], tiny_qwen3: Path) -> None:
     output, _ = tiny_run
     before = files_sha256(output)
     ran = train(output, *SHORT, f"base_model={tiny_qwen3}")
     assert ran.returncode == 2 and "already holds a run" in ran.stderr
+    ran = resume(output)
+    assert ran.returncode == 2 and "has made all its steps" in ran.stderr
     assert files_sha256(output) == before
 
 
@@ -147,26 +175,73 @@ def metrics(output: Path) -> list[dict]:
     return [json.loads(line) for line in (output / METRICS_FILE).read_text(encoding="utf-8").splitlines()]
 
 
-def test_stopping_ends_at_the_next_step_and_leaves_no_adapter(tiny_qwen3: Path, tmp_path: Path) -> None:
-    output = tmp_path / "run"
-    child = subprocess.Popen(
-        command(output, "max_rows=0", "epochs=50", "batch_size=1", f"base_model={tiny_qwen3}"),
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        text=True,
-        env={**os.environ, "HF_HUB_OFFLINE": "1"},
-    )
+def at_step(output: Path, child: subprocess.Popen, step: int) -> None:
     until = time.monotonic() + 300
-    while (state := read_state(output)) is None or state.step < 2:
+    while (state := read_state(output)) is None or state.step < step:
         assert time.monotonic() < until and child.poll() is None
-        time.sleep(0.05)
+        time.sleep(0.02)
+
+
+def started(output: Path, *settings: str) -> subprocess.Popen:
+    environment = {**os.environ, "HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": "2"}
+    return subprocess.Popen(
+        command(output, *settings), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, env=environment
+    )
+
+
+def test_stopping_ends_at_once_and_leaves_no_adapter(tiny_qwen3: Path, tmp_path: Path) -> None:
+    output = tmp_path / "run"
+    child = started(output, "max_rows=0", "epochs=50", "batch_size=1", f"base_model={tiny_qwen3}")
+    at_step(output, child, 2)
     child.send_signal(signal.SIGTERM)
     _, said = child.communicate(timeout=120)
     state = read_state(output)
     assert state is not None
     assert child.returncode == 143 and state.state == "stopped"
-    assert state.step < state.total_steps and f"step {state.step}" in said
+    assert state.step < state.total_steps and f"step {state.step}" in said and "No adapter was kept" in said
     assert not (output / "adapter").exists()
+
+
+def test_stopped_with_its_adapter_and_resumed_it_ends_as_if_never_stopped(
+    tiny_run: tuple[Path, dict], tiny_qwen3: Path, tmp_path: Path
+) -> None:
+    """Stop with saving, then the process killed after it went on, then resumed to the end."""
+    output = tmp_path / "run"
+    child = started(
+        output, *SHORT, "max_steps=8", "save_every=1", f"base_model={tiny_qwen3}", "learning_rate=0.01"
+    )
+    at_step(output, child, 1)
+    process.ask_to_stop(output, save=True)
+    child.send_signal(signal.SIGTERM)
+    _, said = child.communicate(timeout=120)
+    manifest, state = read_manifest(output / "adapter"), read_state(output)
+    assert state is not None and manifest is not None, said
+    stopped_at = manifest["stopped_at"]
+    assert (child.returncode, state.state) == (143, "stopped") and "the run can go on from there" in state.message
+    assert 1 <= stopped_at < 8 and (manifest["steps"], manifest["total_steps"]) == (stopped_at, 8)
+    assert f"Stopped on request at step {stopped_at} of 8" in (output / "adapter" / "README.md").read_text("utf-8")
+    assert read_adapter(output / "adapter").layers
+
+    refused = resume(output, "lora_rank=8")
+    assert refused.returncode == 2 and "“LoRA rank” was 16 and is 8" in refused.stderr
+    ran = resume(output)
+    assert ran.returncode == 0, ran.stderr
+    assert f"Going on from the checkpoint of step {stopped_at}" in ran.stdout
+    manifest, state = read_manifest(output / "adapter"), read_state(output)
+    assert manifest is not None and state is not None
+    assert (manifest["resumed_from"], manifest["stopped_at"], manifest["steps"]) == (stopped_at, None, 8)
+    assert manifest["duration_s"] > manifest["training_s"] > 0
+    assert (state.state, state.resumed_from) == ("completed", stopped_at)
+    assert [point.step for point in read_losses(output) if not point.held_out] == list(range(1, 9))
+    whole, resumed = load_adapter(tiny_run[0] / "adapter"), load_adapter(output / "adapter")
+    assert all(np.array_equal(whole[name], resumed[name]) for name in whole)
+    assert not (output / "stop.json").exists()
+
+
+def test_there_is_nothing_to_resume_where_no_run_is(tmp_path: Path) -> None:
+    ran = resume(tmp_path / "run")
+    assert ran.returncode == 2 and "There is no run in" in ran.stderr
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_the_embedded_model_trains_and_stays_as_it_was(embedded_model: Path, tmp_path: Path) -> None:
@@ -198,8 +273,8 @@ def test_real_rows_train_through_the_same_script(embedded_model: Path, tmp_path:
     [
         (("base_model=no such model",), "base model no such model was not found"),
         (("run_name=../x", "learning_rate=-1"), "Learning rate is -1.*Run name is '../x'"),
-        (("data={folder}/absent.jsonl",), "absent.jsonl does not exist"),
-        (("data={folder}/short.jsonl",), "no column Response"),
+        (("data={folder}/absent.jsonl",), "no training data .*absent.jsonl"),
+        (("data={folder}/short.jsonl",), "column Response is in no row"),
         (("no_such_setting=1",), "no_such_setting"),
         (("base_model={folder}",), "no model folder"),
     ],

@@ -12,7 +12,8 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import text
 
 from medreason.errors import Busy, MedReasonError
-from medreason.storage.database import MIGRATIONS, Database
+from medreason.storage.database import Database
+from medreason.storage.schema import MIGRATIONS
 from medreason.storage.tables import SCHEMAS, metadata
 
 

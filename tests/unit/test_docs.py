@@ -1,10 +1,6 @@
 """What the README says can be done exists: commands, targets, options, files."""
 
 import re
-import subprocess
-import sys
-
-import pytest
 
 from medreason.cli import parser
 from tests.conftest import CHECKOUT
@@ -21,9 +17,11 @@ def test_every_make_target_in_the_readme_exists() -> None:
 
 
 def test_every_option_of_the_app_in_the_readme_exists() -> None:
-    serve = parser()._subparsers._group_actions[0].choices["serve"].format_help()  # type: ignore[union-attr,index]
+    commands = parser()._subparsers._group_actions[0].choices  # type: ignore[union-attr]
     for line in README.splitlines():
         if "app.py" in line or "ARGS=" in line:
+            named = re.search(r"app\.py ([a-z-]+)", line)
+            serve = commands[named[1] if named and named[1] in commands else "serve"].format_help()  # type: ignore[index]
             for option in re.findall(r"(?<!\S)(--[a-z-]+)|\"(--[a-z-]+)", line):
                 name = option[0] or option[1]
                 assert name in serve or name == "--role", line
@@ -34,16 +32,6 @@ def test_every_file_in_the_readme_exists() -> None:
         assert (CHECKOUT / path).exists(), path
     for path in re.findall(r"!\[[^]]*\]\(([^)]+)\)", README):
         assert (CHECKOUT / path).exists(), path
-
-
-@pytest.mark.parametrize("script", ["app.py", *(f"training_scripts/{name}" for name in SCRIPTS)])
-def test_every_command_explains_itself(script: str) -> None:
-    ran = subprocess.run(
-        [sys.executable, script, "--help"], capture_output=True, text=True, cwd=CHECKOUT, timeout=60
-    )
-    assert ran.returncode == 0, ran.stderr
-    assert "usage" in ran.stdout.lower()
-    assert "Traceback" not in ran.stderr
 
 
 def test_every_script_is_named_in_the_readme() -> None:

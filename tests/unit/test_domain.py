@@ -85,12 +85,13 @@ def test_every_point_of_every_scale_has_its_own_meaning() -> None:
 def test_sides_turn_back_and_forth(left: Arm, preference: int) -> None:
     sides, swapped = Sides(left), Sides(left.other)
     assert all(sides.side(sides.arm(side)) is side for side in SIDES)
-    assert sides.preference_for_finetuned(preference) == -swapped.preference_for_finetuned(preference)
+    assert sides.toward(Arm.FINETUNED, preference) == -swapped.toward(Arm.FINETUNED, preference)
+    assert sides.toward(Arm.BASELINE, preference) == -sides.toward(Arm.FINETUNED, preference)
 
 
 def test_preference_is_positive_when_the_finetuned_side_is_better() -> None:
-    assert Sides(left=Arm.FINETUNED).preference_for_finetuned(-3) == 3
-    assert Sides(left=Arm.BASELINE).preference_for_finetuned(-3) == -3
+    assert Sides(left=Arm.FINETUNED).toward(Arm.FINETUNED, -3) == 3
+    assert Sides(left=Arm.BASELINE).toward(Arm.FINETUNED, -3) == -3
 
 
 def test_earlier_thinking_is_never_sent_and_both_arms_see_every_question() -> None:
@@ -155,8 +156,25 @@ def test_roles_do_what_the_design_says() -> None:
     may = {role: {action for action in Action if User(1, "u", role).may(action)} for role in Role}
     assert may[Role.ADMIN] == set(Action)
     assert may[Role.ENGINEER] == {Action.TRAIN, Action.COMPARE, Action.RESULTS}
-    assert may[Role.LEAD] == {Action.COMPARE, Action.RESULTS, Action.RATE}
+    assert may[Role.LEAD] == {Action.COMPARE, Action.RESULTS, Action.RATE, Action.STUDIES}
     assert may[Role.RATER] == {Action.RATE, Action.COMPARE}
     with pytest.raises(NotAllowed, match="rater"):
         User(1, "u", Role.RATER).require(Action.TRAIN)
     assert User(1, "u", Role.RATER).compares_blind_only
+
+
+def test_words_without_tokens_were_not_counted() -> None:
+    def said(thinking: str, text: str, *tokens: int) -> bool:
+        return Answer(thinking, text, Finish.STOP, counts=Counts(9, *tokens)).counted
+
+    assert said("t", "x", 3, 3) and said("", "x", 0, 3) and said("t", "", 3, 0) and said("", "", 0, 0)
+    assert not (said("t", "x", 0, 6) or said("t", "x") or said("", "x") or said("t", ""))
+
+
+def test_claimed_models_are_told_apart_by_who_claims_them() -> None:
+    def claimed(adapter: str, server: str) -> ModelProvenance:
+        return ModelProvenance("base", "", "", adapter, "", "as served", "", "openai", "passed", {}, server)
+
+    assert claimed("tuned", "one").finetuned_identity == claimed("tuned", "one").finetuned_identity != ""
+    others = {claimed(adapter, server).finetuned_identity for adapter in ("a", "b") for server in ("one", "two")}
+    assert len(others) == 4

@@ -44,3 +44,13 @@ def test_a_large_body_is_refused_with_and_without_its_length(client: TestClient)
     assert client.post("/", content=b"x" * 1001).status_code == 413
     assert client.post("/", content=iter([b"x" * 600, b"x" * 600])).status_code == 413
     assert client.post("/", content=b"x", headers={"content-length": "-1"}).status_code == 413
+
+
+def test_an_upload_may_be_larger_than_any_other_body() -> None:
+    site = Starlette(routes=[Route(path, echo, methods=["POST"]) for path in ("/", "/upload")])
+    guard = Guard(site, frozenset({"127.0.0.1"}), 1000, {"/upload": 2000})
+    client = TestClient(guard, base_url="http://127.0.0.1:7860")
+    assert client.post("/upload", content=b"x" * 1500).text == "1500"
+    assert client.post("/", content=b"x" * 1500).status_code == 413
+    assert client.post("/upload", content=b"x" * 2001).status_code == 413
+    assert client.post("/upload", content=iter([b"x" * 1500, b"x" * 600])).status_code == 413

@@ -4,34 +4,56 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from medreason.domain.setting import settings_of
 from medreason.domain.training import TrainingConfig
-from medreason.finetune.examples import IGNORED, tokenize
-from medreason.finetune.recipe import lora_settings, step_count, trainer_settings
+from medreason.finetune.recipe import Rhythm, lora_settings, rhythm, step_count, trainer_settings
 
-# These act before the recipe: on the run's name, on which base is loaded and how, on which rows are taken.
-ELSEWHERE = {"run_name", "base_model", "revision", "quantization", "data", "max_rows"}
+# These act before the recipe or after it, each with a test of its own: on the run's name, on which base is loaded
+# and how, on which rows are taken and how they become tokens, on what is kept and drawn.
+ELSEWHERE = {
+    "run_name",
+    "base_model",
+    "revision",
+    "quantization",
+    "data",
+    "data_config",
+    "data_revision",
+    "columns",
+    "skip_faulty_rows",
+    "min_thinking_chars",
+    "drop_duplicates",
+    "max_rows",
+    "eval_fraction",
+    "text_format",
+    "keep_checkpoints",
+    "best_by_held_out",
+    "tensorboard",
+}
 OTHER = {
     "optimizer": "paged_adamw_8bit",
     "scheduler": "linear",
     "target_modules": "all-linear",
     "gradient_checkpointing": True,
-    "eval_fraction": 0.0,
+    "packing": True,
     "warmup_share": 0.5,
+    "lora_dropout": 0.3,
+    "log_every": 7,
+    "save_every": 7,
 }
 
 
-def recipe(config: TrainingConfig) -> tuple[dict, dict]:
-    return lora_settings(config), trainer_settings(config, Path("scratch"), rows=100, gpu=False)
+def recipe(config: TrainingConfig) -> tuple[dict, dict, Rhythm]:
+    settings = trainer_settings(config, Path("scratch"), rows=100, gpu=False)
+    return lora_settings(config), settings, rhythm(config, 100)
 
 
 @pytest.mark.parametrize("name", [one.name for one in settings_of(TrainingConfig) if one.name not in ELSEWHERE])
 def test_every_setting_has_an_effect(name: str) -> None:
     config = TrainingConfig()
     other = OTHER.get(name, getattr(config, name) * 2 or 1)
-    if name == "lora_dropout":
-        other = 0.3
     assert recipe(replace(config, **{name: other})) != recipe(config)
 
 
@@ -50,30 +72,36 @@ def test_steps_are_counted_as_the_trainer_makes_them(rows: int, given: dict, ste
     assert step_count(TrainingConfig(**given), rows) == steps
 
 
-def test_a_loss_that_is_no_number_is_seen_within_ten_steps() -> None:
-    for rows in (5, 5_000, 500_000):
-        settings = trainer_settings(TrainingConfig(epochs=3.0), Path("scratch"), rows, gpu=True)
-        assert settings["logging_steps"] <= 10
-        assert settings["logging_nan_inf_filter"] is False
+def test_the_learning_rate_rises_and_falls_over_the_steps_that_are_made() -> None:
+    """Also where they end before all passes are made: else it would never fall."""
+    config = TrainingConfig(epochs=100.0, max_steps=50, warmup_share=0.1)
+    settings = trainer_settings(config, Path("scratch"), rows=1000, gpu=True)
+    assert (settings["max_steps"], settings["warmup_steps"]) == (50, 5)
+    assert settings["lr_scheduler_type"] == "cosine"
+    constant = trainer_settings(replace(config, scheduler="constant"), Path("scratch"), 1000, gpu=True)
+    assert constant["lr_scheduler_type"] == "constant_with_warmup"
 
 
-class Words:
-    """A tokenizer of one token a word, whose padding token is also its end of a turn."""
-
-    pad_token_id = eos_token_id = 0
-
-    def __call__(self, text: str, add_special_tokens: bool) -> dict[str, list[int]]:
-        assert not add_special_tokens
-        return {"input_ids": [0 if word == "<end>" else len(word) for word in text.split()]}
+@given(st.integers(1, 500_000), st.integers(0, 10_000), st.integers(0, 100_000))
+def test_a_loss_that_is_no_number_is_seen_within_ten_steps(rows: int, log_every: int, save_every: int) -> None:
+    found = rhythm(TrainingConfig(epochs=3.0, log_every=log_every, save_every=save_every), rows)
+    assert 1 <= found.check_every <= 10 and found.log_every % found.check_every == 0
+    assert log_every in (0, found.log_every)
 
 
-def test_only_what_the_assistant_says_is_learned_and_its_end_too() -> None:
-    (row,) = tokenize(Words(), [("what is it", "a fever <end>")], max_length=10).rows
-    assert row["input_ids"] == [4, 2, 2, 1, 5, 0]
-    assert row["labels"] == [IGNORED, IGNORED, IGNORED, 1, 5, 0]
+def test_the_library_does_not_hide_a_loss_that_is_no_number() -> None:
+    assert trainer_settings(TrainingConfig(), Path("scratch"), 9, gpu=True)["logging_nan_inf_filter"] is False
 
 
-def test_long_rows_are_counted_and_rows_with_nothing_left_to_learn_are_left_out() -> None:
-    examples = tokenize(Words(), [("a b", "c d"), ("a b c", "d e f"), ("a b c d", "e")], max_length=4)
-    assert [len(row["input_ids"]) for row in examples.rows] == [4, 4]
-    assert (examples.cut, examples.dropped, examples.taught_tokens) == (2, 1, 3)
+def test_it_saves_after_each_pass_or_as_often_as_told_and_at_the_end() -> None:
+    config = TrainingConfig(batch_size=2, accumulation=2, epochs=3.0)
+    each_pass = rhythm(config, 10)
+    assert [step for step in range(1, 10) if each_pass.saves(step, 9)] == [3, 6, 9]
+    often = rhythm(replace(config, save_every=4), 10)
+    assert [step for step in range(1, 10) if often.saves(step, 9)] == [4, 8, 9]
+    assert [often.savings(after, 9) for after in (0, 3, 4, 8, 9)] == [3, 3, 2, 1, 0]
+
+
+def test_it_logs_the_first_step_the_last_and_as_often_as_told() -> None:
+    found = rhythm(TrainingConfig(log_every=4), 100)
+    assert [step for step in range(1, 11) if found.logs(step, 10)] == [1, 4, 8, 10]

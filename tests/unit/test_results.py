@@ -1,21 +1,26 @@
-"""Results: what the table rests on, and files that give every text back."""
+"""Results: what the numbers rest on, what filters leave out, and what stands behind a number."""
 
-import csv
-import io
-import json
+import threading
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from medreason.domain.answers import Counts, Finish
 from medreason.domain.arms import Arm
+from medreason.domain.pack import StudyFacts
 from medreason.domain.user import Role
-from medreason.errors import NotAllowed
-from medreason.services.export import csv_bytes, guard, jsonl_bytes, unguard
-from medreason.services.reading import cells, in_words, signed
-from medreason.services.results import RATING_COLUMNS
+from medreason.errors import MedReasonError, NotAllowed, NotFound
+from medreason.services.assessing import assess
+from medreason.services.assessments import Kept, content_key
+from medreason.services.case_view import case_view, cases_behind, pieces
+from medreason.services.descriptive import descriptive
+from medreason.services.filtering import Filters, choices, filtered, left_out
+from medreason.services.pack_rows import pack_data
+from medreason.stats.bootstrap import Resampling
+from medreason.text.markers import Format, format_of, markers
+from tests.packs import study_pack
 from tests.store import Store, rating
+
+QUICK = Resampling(n_boot=99)
 
 
 @pytest.fixture
@@ -25,168 +30,201 @@ def store(tmp_path):
     made.close()
 
 
-def rows_of(data: bytes) -> list[dict[str, str]]:
-    return list(csv.DictReader(io.StringIO(data.decode("utf-8"), newline="")))
-
-
-def objects_of(data: bytes) -> list[dict]:
-    return [json.loads(line) for line in data.decode("utf-8").split("\n") if line]
+def evaluation(store):
+    return assess(store.results.data(store.admin), QUICK).evaluation
 
 
 def test_sides_are_turned_into_arms(store):
     for case, left in (("a", Arm.BASELINE), ("b", Arm.FINETUNED)):
         high, low = (2, 5) if left is Arm.BASELINE else (5, 2)
-        store.rating.submit(
-            store.admin,
-            "Anna",
-            store.pair(case, left=left).id,
-            rating(high, low, 3 if left is Arm.BASELINE else -3),
-        )
-    table = store.results.table(store.admin)
-    assert (table.row("D").baseline, table.row("D").finetuned, table.row("D").difference) == (2.0, 5.0, 3.0)
-    assert (table.row("preference").wins, table.row("preference").difference) == (2, 3.0)
-    exported = objects_of(store.results.ratings_jsonl(store.admin))
-    assert {(row["arm"], row["value"], row["preference_ft"]) for row in exported} == {
-        ("baseline", 2, 3),
-        ("finetuned", 5, 3),
-    }
-    assert {row["side"] for row in exported if row["arm"] == "finetuned"} == {"left", "right"}
+        preferred = 3 if left is Arm.BASELINE else -3
+        store.older_rating(store.admin, "Anna", store.pair(case, left=left).id, rating(high, low, preferred))
+    row = evaluation(store).row("D")
+    assert (row.baseline.mean.value, row.finetuned.mean.value, row.difference.value) == (2.0, 5.0, 3.0)
+    data = store.results.data(store.admin)
+    assert {(row.arm, row.value) for row in data.ratings} == {("baseline", 2), ("finetuned", 5)}
+    assert [(row.pref_ft, row.raw_left_right, row.outcome) for row in data.pairs] == [
+        (3, 3, "win"),
+        (3, -3, "win"),
+    ]
+    assert {row.side for row in data.ratings if row.arm == "finetuned"} == {"left", "right"}
 
 
-def test_only_the_last_revision_counts_and_every_revision_is_exported(store):
+def test_only_the_last_revision_counts_and_every_revision_is_there(store):
     pair = store.pair()
     for value, key in ((1, "a"), (5, "b")):
-        store.rating.submit(store.admin, "Anna", pair.id, rating(value, key=key))
-    table = store.results.table(store.admin)
-    assert (table.row("D").baseline, table.n_ratings) == (5.0, 1)
-    exported = rows_of(store.results.ratings_csv(store.admin))
-    assert [(row["revision_no"], row["superseded"]) for row in exported] == [("1", "true")] * 6 + [
-        ("2", "false")
-    ] * 6
+        store.older_rating(store.admin, "Anna", pair.id, rating(value, key=key))
+    row = evaluation(store).row("D")
+    assert (row.baseline.mean.value, row.n_paired) == (5.0, 1)
+    data = store.results.data(store.admin)
+    assert [(row.revision_no, row.superseded) for row in data.ratings] == [(1, True)] * 6 + [(2, False)] * 6
+    assert len({row.presentation_id for row in data.ratings}) == 1
 
 
-def test_a_blinded_pair_that_nobody_rated_is_in_no_table_length_or_file(store):
+def test_a_blinded_pair_that_nobody_rated_is_nowhere(store):
     store.pair("canary-case", counts=(Counts(1, 0, 777), Counts(1, 888, 999)))
-    results, admin = store.results, store.admin
-    for data in (results.ratings_csv(admin), results.ratings_jsonl(admin)):
-        assert b"canary" not in data
-    assert results.lengths(admin).n == 0 and results.table(admin).n_cases == 0
+    data = store.results.data(store.admin)
+    assert "canary" not in repr(data) and data.generations == () and data.cases == ()
 
 
-def test_lengths_come_from_pairs_whose_arms_may_be_known(store):
-    store.pair("a", blinded=False, counts=(Counts(9, 0, 10), Counts(9, 100, 20)))
-    rated = store.pair("b", counts=(Counts(9, 0, 30), Counts(9, 200, 20)), finishes=(Finish.LENGTH, Finish.STOP))
-    store.pair("c")
-    store.rating.submit(store.admin, "Anna", rated.id, rating())
-    lengths = store.results.lengths(store.admin)
-    thinking, answer = lengths.rows
-    assert (lengths.n, thinking.finetuned_mean, thinking.difference, answer.baseline_mean) == (
-        2,
-        150,
-        150,
-        20,
-    )
-    assert lengths.truncated == {Arm.BASELINE: 1, Arm.FINETUNED: 0}
+def test_live_answers_carry_their_proof_and_no_path_of_this_computer(store):
+    store.older_rating(store.admin, "Anna", store.pair("a").id, rating(comment="=cmd"))
+    data = store.results.data(store.admin)
+    baseline, finetuned = data.generations
+    assert (baseline.adapter_active, finetuned.adapter_active) == (False, True)
+    assert finetuned.base_model == "some/base" and finetuned.sampling is not None
+    assert (data.study.mode, data.study.unblinded, data.pairs[0].comment) == ("exploratory", True, "=cmd")
+    assert {row.rater_id for row in data.ratings} == {"R01"} and "Anna" not in repr(data)
 
 
 def test_several_conversations_over_one_case_are_one_case(store):
     for case in ("a", "a", None, None):
-        store.rating.submit(store.admin, "Anna", store.pair(case).id, rating())
-    assert store.results.table(store.admin).n_cases == 3
+        store.older_rating(store.admin, "Anna", store.pair(case).id, rating())
+    assert evaluation(store).n_cases == 3
 
 
-def test_the_table_says_what_must_be_known(store):
+def test_the_warnings_say_what_must_be_known(store):
     known = store.pair("a", blinded=False, finishes=(Finish.STOP, Finish.LENGTH))
-    store.rating.submit(store.admin, "Anna", known.id, rating())
-    notes = " ".join(store.results.table(store.admin).notes)
-    assert "estimates only" in notes
-    assert "1 of 1 rating was given by somebody who could know" in notes
-    assert "1 fine-tuned answer of 1 ended at the token budget" in notes
+    store.older_rating(store.admin, "Anna", known.id, rating())
+    said = " ".join(assess(store.results.data(store.admin), QUICK).warnings)
+    assert "Exploratory: not blinded by protocol" in said and "estimates only" in said
+    assert "1 of 1 ratings were given by somebody who could know" in said
+    assert "1 fine-tuned answer of 1 ended at the token budget" in said
 
 
 def test_a_rater_may_not_see_results(store):
     someone = store.people.add("rater", Role.RATER)
-    for ask in (
-        store.results.table,
-        store.results.lengths,
-        store.results.ratings_csv,
-        store.results.table_csv,
-    ):
+    results = store.results
+    for ask in (results.collections, results.data, results.view, results.pack):
         with pytest.raises(NotAllowed):
             ask(someone)
 
 
-def test_no_name_of_a_person_leaves(store):
-    store.rating.submit(store.admin, "Anna Canary", store.pair().id, rating())
-    for data in (store.results.ratings_csv(store.admin), store.results.ratings_jsonl(store.admin)):
-        assert b"Canary" not in data and b"R01" in data
+def test_a_study_that_is_not_there_is_told(store):
+    with pytest.raises(NotFound, match="no study named nobody"):
+        store.results.view(store.admin, "nobody")
+    assert [one.id for one in store.results.collections(store.admin)] == ["live"]
 
 
-def test_files_without_ratings_have_a_header_and_no_row(store):
-    assert rows_of(store.results.ratings_csv(store.admin)) == []
-    assert store.results.ratings_csv(store.admin).decode().strip().split(",") == list(RATING_COLUMNS)
-    assert store.results.ratings_jsonl(store.admin) == b""
-    assert [row["reason"] for row in rows_of(store.results.table_csv(store.admin))] == ["no ratings yet"] * 4
+def test_numbers_are_there_in_the_end_and_computed_once(store):
+    store.older_rating(store.admin, "Anna", store.pair("a").id, rating())
+    first = store.results.view(store.admin, wait_s=30)
+    again = store.results.view(store.admin, wait_s=0)
+    assert first.made is not None and again.made is first.made
 
 
-def test_the_markdown_table_reads_like_the_page(store):
-    store.rating.submit(store.admin, "Anna", store.pair(left=Arm.BASELINE).id, rating(3, 4, 1))
-    text = store.results.table_markdown(store.admin).decode()
-    assert "| Metric | Baseline | Fine-tuned | Δ | n |" in text
-    assert "| Reasoning depth | 3.0 | 4.0 | +1.0 | 1 |" in text
-    assert in_words(store.results.table(store.admin)) in text
+def test_what_is_computing_is_not_waited_for_and_a_fault_is_told_once():
+    kept, go, runs = Kept[int](2), threading.Event(), []
+
+    def slow() -> int:
+        runs.append(1)
+        go.wait(10)
+        return 7
+
+    assert kept.ask("a", slow, wait_s=0) is None and kept.ask("a", slow, wait_s=0) is None
+    go.set()
+    assert kept.ask("a", slow, wait_s=10) == 7 and len(runs) == 1
+
+    def faulty() -> int:
+        raise MedReasonError("No.")
+
+    with pytest.raises(MedReasonError):
+        kept.ask("b", faulty, wait_s=10)
+    assert kept.ask("b", lambda: 1, wait_s=10) == 1
+    assert content_key(study_pack(2)) == content_key(study_pack(2)) != content_key(study_pack(2, seed=8))
 
 
-def test_the_sentence_claims_no_more_than_the_numbers(store):
-    assert in_words(store.results.table(store.admin)) == "No ratings yet."
-    store.rating.submit(store.admin, "Anna", store.pair("a").id, rating(preference=None))
-    assert in_words(store.results.table(store.admin)) == (
-        "Over 1 case rated by 1 person, nobody could say which answer was better."
+def test_filters_say_what_they_leave_out():
+    data = study_pack(9, 2)
+    given = choices(data)
+    assert given.specialties == ("endocrinology", "nephrology", "neurology") and given.raters == ("R01", "R02")
+    assert given.confidences == (3, 4, 5) and given.phases == ("answer_only", "with_trace")
+    filters = Filters(specialty="nephrology", rater="R01", confidence=3)
+    part = filtered(data, filters)
+    assert {row.rater_id for row in part.ratings} == {"R01"} and len({row.case_id for row in part.ratings}) == 3
+    said = left_out(data, part, filters)
+    assert said.startswith("Only cases of nephrology, ratings by R01 and ratings with a confidence of 3 or more.")
+    assert f"{len(data.ratings) - len(part.ratings):,} scores of {len(data.ratings):,} and 6 cases of 9" in said
+    assert filtered(data, Filters()) is data and left_out(data, data, Filters()) == ""
+    assert {row.phase for row in filtered(data, Filters(phase="with_trace")).ratings} == {"with_trace"}
+
+
+def test_the_cases_behind_a_cell_are_those_it_counts():
+    made = assess(study_pack(12, 2), QUICK)
+    row = made.evaluation.row("D")
+    for verdict, count in (("win", row.wins), ("tie", row.ties), ("loss", row.losses)):
+        assert len(cases_behind(made, "D", verdict)) == count
+    every = cases_behind(made, "D")
+    assert len(every) == 12 and abs(every[0].difference) == max(abs(one.difference) for one in every)
+
+
+def test_a_case_shows_both_texts_with_its_marks():
+    data = study_pack(12, 2, comments=("fine",))
+    span = data.spans[0]
+    view = case_view(data, span.case_id)
+    ((baseline, finetuned),) = view.pairs
+    side = baseline if span.arm == "baseline" else finetuned
+    marked = [piece.text for piece in side.answer if span in piece.marks]
+    assert "".join(marked) == span.quote and "".join(p.text for p in side.answer).startswith("Gout 🩺")
+    assert [one.rater for one in view.given] == ["R01", "R02"] and view.given[0].comment == "fine"
+    assert set(view.given[0].scores) == {"D", "F", "H"}
+    with pytest.raises(NotFound):
+        case_view(data, "nobody")
+    with pytest.raises(NotAllowed):
+        case_view(study_pack(2, unblinded=False), "case-00")
+
+
+def test_marks_that_overlap_cut_the_text_where_either_begins_or_ends():
+    one, other = study_pack(12, 2).spans[:2]
+    from dataclasses import replace
+
+    made = pieces("0123456789", [replace(one, start=2, end=6), replace(other, start=4, end=99)])
+    assert [(piece.text, len(piece.marks)) for piece in made] == [("01", 0), ("23", 1), ("45", 2), ("6789", 1)]
+    assert [piece.text for piece in pieces("abc", [])] == ["abc"] and pieces("", []) == ()
+
+
+def test_what_only_describes_counts_pairs():
+    found = descriptive(study_pack(4, 3))
+    names = {one.name: one for one in found.measures}
+    assert found.n == 4 and names["Thinking, tokens"].baseline_mean == 0 and found.truncated[Arm.FINETUNED] == 1
+    assert names["Answer, tokens"].n == 4 and len(found.prompts) == 4
+    assert names["Tokens a second"].baseline_mean == pytest.approx((60 + 63 + 66 + 69) / 4 * 1000 / 2000.25)
+    assert descriptive(study_pack(0)).n == 0
+
+
+def test_markers_count_form_alone():
+    text = "1. Because of heat.\n2) Hmm, wait.\n\nTherefore gout."
+    assert markers(text).steps == 2
+    assert markers(text).doubt == pytest.approx(100 * 2 / 9) and markers(text).linking == pytest.approx(
+        100 * 2 / 9
     )
-    store.rating.submit(store.admin, "Ben", store.pair("b", left=Arm.BASELINE).id, rating(preference=2))
-    assert in_words(store.results.table(store.admin)) == (
-        "Over 2 cases rated by 2 people, the fine-tuned answer was preferred in 1 and the baseline’s in 0; "
-        "they were about the same in 0, and in 1 nobody could say."
+    assert markers("One.\n\nTwo.").steps == 2 and markers("").steps == 0
+    assert format_of("# Head\n- one\n2. two\n**bold** and __too__") == Format(1, 2, 2)
+
+
+def test_plain_rows_make_a_pack_blinded_or_not():
+    facts = StudyFacts(study_id="s", title="S", unblinded=False)
+    rating_row = {"rater_id": "R1", "case_id": "a", "arm": "X", "side": "left", "item": "D", "value": 3,
+                  "rating_id": 5, "comment": "well", "reason": "", "rater_specialty": None}  # fmt: skip
+    pair_row = {
+        "rater_id": "R1",
+        "case_id": "a",
+        "pref_ft": None,
+        "left_arm": "X",
+        "rating_id": 5,
+        "axis": "overall",
+    }
+    span_row = {"rater_id": "R1", "case_id": "a", "arm": "X", "type": "x", "severity": 2}
+    made = pack_data(
+        facts,
+        cases=[{"case_id": "a", "must_contain": ["gout", "tophus"], "training_similarity": 0.2}],
+        ratings=[rating_row, {**rating_row, "arm": "Y", "side": "right", "value": 4}],
+        pairs=[pair_row],
+        spans=[span_row, {**span_row, "superseded": True}, {**span_row, "mode": "training"}],
+        events=[
+            {"event_id": 1, "at": "t", "who": "user:1", "action": "opened", "object": "study", "reason": "go"}
+        ],
     )
-
-
-def test_a_row_without_numbers_gives_its_reason(store):
-    assert cells(store.results.table(store.admin).row("D")) == (
-        "Reasoning depth (no ratings yet)", "–", "–", "–", "0",
-    )  # fmt: skip
-
-
-@pytest.mark.parametrize(("value", "shown"), [(0.04, "0.0"), (-0.04, "0.0"), (0.06, "+0.1"), (-1.25, "−1.2")])
-def test_differences_carry_a_sign_only_where_one_shows(value, shown):
-    assert signed(value) == shown
-
-
-pieces = st.one_of(
-    st.sampled_from([*"=+-@\t\r\n'\",", "👩‍⚕️", "\u202e", "=cmd|' /C calc'!A0", "مرحبا", "e\u0301", "NA", "001"]),
-    st.characters(exclude_characters="\x00", exclude_categories=("Cs",)),
-)
-storable = st.lists(pieces, max_size=8).map("".join)
-
-
-@given(st.lists(storable, min_size=1, max_size=5))
-def test_any_text_comes_back_from_csv_and_jsonl(texts):
-    records = [{"n": number, "text": text} for number, text in enumerate(texts)]
-    back = rows_of(csv_bytes(("n", "text"), records))
-    assert [unguard(row["text"]) for row in back] == texts
-    assert [row["text"] for row in objects_of(jsonl_bytes(("n", "text"), records))] == texts
-    assert not any(row["text"].startswith(("=", "+", "-", "@", "\t", "\r", "\n")) for row in back)
-
-
-def test_the_guard_leaves_numbers_and_plain_words_alone():
-    line = csv_bytes(("a", "b", "c", "d", "e"), [{"a": -1, "b": "gout", "c": None, "d": True, "e": "=1"}])
-    assert line == b"a,b,c,d,e\r\n-1,gout,,true,'=1\r\n"
-    assert unguard(guard("'=1")) == "'=1"
-
-
-@pytest.mark.parametrize(
-    "comment", ["=cmd|' /C calc'!A0", "'quoted", "first\r\n\r\nsecond\rthird", "👩‍⚕️ \u202e ", "NA"]
-)
-def test_a_comment_comes_back_from_the_store_and_both_files(store, comment):
-    store.rating.submit(store.admin, "Anna", store.pair().id, rating(comment=comment))
-    assert {unguard(row["comment"]) for row in rows_of(store.results.ratings_csv(store.admin))} == {comment}
-    assert {row["comment"] for row in objects_of(store.results.ratings_jsonl(store.admin))} == {comment}
+    assert (made.cases[0].must_contain, made.pairs[0].comment, len(made.spans)) == ("gout;tophus", "well", 1)
+    assert made.events[0].details == {"reason": "go"} and made.ratings[0].rater_specialty == ""
+    assert assess(made, QUICK).evaluation.row("D").n_paired == 1

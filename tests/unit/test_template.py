@@ -3,7 +3,9 @@
 import jinja2
 import pytest
 
+from medreason.domain.answers import Answer
 from medreason.text import template
+from medreason.text.thinking import ThinkingSplitter
 
 CHATML = (
     "{% for message in messages %}"
@@ -81,3 +83,51 @@ def test_the_template_hash_follows_the_template_in_use():
     plain = Tokenizer(TEMPLATES["plain"])
     assert template.template_sha256(named) == template.template_sha256(plain)
     assert template.template_sha256(plain) != template.template_sha256(Tokenizer(TEMPLATES["switch"]))
+
+
+WHOLE = Answer("It is an infection.", "Viral.", thought=True, closed=True)
+CUT = (
+    Answer(),
+    Answer("", thought=True),
+    Answer("It is an", thought=True),
+    Answer("It is an infection.", "", thought=True, closed=True),
+    Answer("It is an infection.", "Vir", thought=True, closed=True),
+)
+
+
+@pytest.mark.parametrize("name", TEMPLATES)
+@pytest.mark.parametrize("cut", CUT)
+def test_a_continued_prompt_is_the_beginning_of_what_was_trained(name, cut):
+    """Wherever a trained reply is cut, going on from there is going on in the trained text."""
+    tokenizer = Tokenizer(TEMPLATES[name])
+    example = template.training_example(tokenizer, "Fever?", WHOLE.thinking, WHOLE.text)
+    begun = template.begun_text(example.prompt, cut)
+    assert (example.prompt + example.completion).startswith(example.prompt + begun)
+    ids = template.continued_ids(tokenizer, example.prompt, cut)
+    assert "".join(map(chr, ids)) == example.prompt + begun
+
+
+@pytest.mark.parametrize("name", TEMPLATES)
+@pytest.mark.parametrize("cut", CUT)
+def test_what_comes_after_a_continued_prompt_joins_to_the_whole_reply(name, cut):
+    tokenizer = Tokenizer(TEMPLATES[name])
+    prompt, completion = template.training_example(tokenizer, "Fever?", WHOLE.thinking, WHOLE.text)
+    begun = template.begun_text(prompt, cut)
+    splitter = ThinkingSplitter(template.opens_thinking(prompt))
+    splitter.go_on_from(begun)
+    rest = completion.removesuffix("<|im_end|>")[len(begun) :]
+    pieces = [piece for letter in rest for piece in splitter.feed(letter)] + splitter.flush()
+    thinking = cut.thinking + "".join(text for part, text in pieces if part == "thinking")
+    answer = cut.text + "".join(text for part, text in pieces if part == "answer")
+    assert (thinking, answer, splitter.thought, splitter.closed) == (WHOLE.thinking, WHOLE.text, True, True)
+
+
+def test_an_answer_without_a_trace_goes_on_as_it_stands():
+    assert template.begun_text("assistant\n", Answer(text="The likely ca")) == "The likely ca"
+
+
+@pytest.mark.parametrize("tail", ["a <", "a </th", "p <0.05 and x<", "\n<think"])
+def test_what_looks_like_a_tag_at_the_cut_is_not_said_twice(tail):
+    splitter = ThinkingSplitter()
+    splitter.go_on_from(tail)
+    assert splitter.feed(" more") == [("answer", " more")]

@@ -3,9 +3,9 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from medreason.domain.answers import Finish
+from medreason.domain.answers import Finish, Timings
 from medreason.domain.arms import Arm
-from medreason.domain.events import Draft, Failed
+from medreason.domain.events import Draft, Failed, Finished
 from medreason.engine.voice import Detokenizer, Voice
 
 END = 256
@@ -25,8 +25,7 @@ class Bytes:
 
 
 def voice(opened: bool = False) -> Voice:
-    ticks = iter(range(10_000))
-    return Voice(Arm.FINETUNED, Bytes(), 12, opened, clock=lambda: float(next(ticks)))
+    return Voice(Arm.FINETUNED, Bytes(), 12, opened, began=0.0)
 
 
 @given(st.text(alphabet=st.characters(exclude_characters="\x00\ufffd", exclude_categories=["Cs"])))
@@ -51,9 +50,9 @@ def test_special_tokens_and_nul_are_not_shown():
 def test_a_thinking_answer_is_counted_without_tags_and_timed():
     one, draft = voice(), Draft(Arm.FINETUNED)
     events = [one.start()]
-    for token in b"<think>\nabc\n</think>\n\nde":
-        events += one.take(token)
-    events += one.end(Finish.STOP)
+    for at, token in enumerate(b"<think>\nabc\n</think>\n\nde", start=1):
+        events += one.take(token, float(at))
+    events += one.end(Finish.STOP, 30.0)
     for event in events:
         draft.take(event)
     answer = draft.answer()
@@ -64,15 +63,15 @@ def test_a_thinking_answer_is_counted_without_tags_and_timed():
         3,
         2,
     )
-    assert 0 < answer.timings.first_token_s < answer.timings.thinking_s < answer.timings.total_s
+    assert answer.timings == Timings(first_token_s=1.0, thinking_s=20.0, total_s=30.0)
 
 
 def test_a_fault_keeps_what_was_said():
     one, draft = voice(), Draft(Arm.FINETUNED)
     for token in b"It is <":
-        for event in one.take(token):
+        for event in one.take(token, 1.0):
             draft.take(event)
-    for event in one.fail("The memory did not suffice."):
+    for event in one.fail("The memory did not suffice.", 2.0):
         draft.take(event)
     assert isinstance(event, Failed)
     assert (draft.answer().text, draft.answer().fault) == ("It is <", "The memory did not suffice.")
@@ -81,8 +80,16 @@ def test_a_fault_keeps_what_was_said():
 def test_an_opened_prompt_starts_in_thinking():
     one, draft = voice(opened=True), Draft(Arm.FINETUNED)
     for token in b"abc</think>d":
-        for event in one.take(token):
+        for event in one.take(token, 1.0):
             draft.take(event)
-    for event in one.end(Finish.STOP):
+    for event in one.end(Finish.STOP, 2.0):
         draft.take(event)
     assert (draft.answer().thinking, draft.answer().text) == ("abc", "d")
+
+
+def test_tokens_of_one_character_all_count_and_special_ones_never():
+    one = voice()
+    for token in [*"é".encode(), END, ord("x")]:
+        one.take(token, 1.0)
+    finished = one.end(Finish.STOP, 2.0)[-1]
+    assert isinstance(finished, Finished) and finished.counts.answer_tokens == 3

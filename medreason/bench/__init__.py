@@ -1,0 +1,1 @@
+"""What the benchmarks measure by running whole programs: the app, and training runs."""

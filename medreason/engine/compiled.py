@@ -1,0 +1,52 @@
+"""One layer's step, compiled once and used for all layers, for every number of rows that is met.
+
+Compiling takes seconds for each number of rows, so it is asked for ahead; the length of the cache is left open.
+"""
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from medreason.engine import own_layer
+from medreason.engine.own_layer import Layer, Shape, Step
+from medreason.engine.own_model import OwnModel
+
+VARIANTS = 64  # compiled forms of one layer that are kept: numbers of rows, with and without adapter
+
+
+class CompiledLayer:
+    """`ready` holds (rows, adapted) that are compiled. It is called like `own_layer.step`."""
+
+    def __init__(self, model: OwnModel, backend: str = "inductor"):
+        self.ready: set[tuple[int, bool]] = set()
+        self._model = model
+        shape = model.shape
+        settings: Any = torch._dynamo.config
+        name = "recompile_limit" if hasattr(settings, "recompile_limit") else "cache_size_limit"
+        setattr(settings, name, max(VARIANTS, getattr(settings, name)))
+
+        def one(x: Tensor, layer: Layer, keys: Tensor, values: Tensor, at: Step) -> Tensor:
+            return own_layer.step(x, layer, keys, values, shape, at)
+
+        self._one = torch.compile(one, backend=backend, fullgraph=True)
+
+    def __call__(self, x: Tensor, layer: Layer, keys: Tensor, values: Tensor, shape: Shape, at: Step) -> Tensor:
+        # The cache grows: one compiled form serves every length.
+        mark: Any = torch._dynamo.maybe_mark_dynamic
+        mark(keys, 2)
+        mark(values, 2)
+        if at.seen is not None:
+            mark(at.seen, 3)
+        return self._one(x, layer, keys, values, at)
+
+    def make(self, rows: int, adapted: bool, length: int) -> None:
+        """Compile for this many rows, on cells of its own; raises whatever the compiler does."""
+        model, shape = self._model, self._model.shape
+        kind: dict[str, Any] = {"dtype": model.dtype, "device": model.device}
+        keys, values = (torch.zeros(rows, shape.key_heads, length, shape.head_size, **kind) for _ in range(2))
+        cells = torch.zeros(rows, dtype=torch.int64, device=model.device)
+        seen = torch.ones(rows, 1, 1, length, dtype=torch.bool, device=model.device)
+        at = model.at(cells, torch.ones(rows, 1, **kind) if adapted else None, seen)
+        self(torch.zeros(rows, model.embedding.shape[1], **kind), model.layers[0], keys, values, shape, at)
+        self.ready.add((rows, adapted))

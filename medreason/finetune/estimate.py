@@ -1,0 +1,37 @@
+"""What a run will need, put together: memory, time, disk. Each part comes with its formula; all are estimates.
+
+The parts are reckoned in `memory_need`, `time_need` and `disk_need`, by the constants of `calibration`.
+"""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from medreason.domain.estimate import Estimate, Machine
+from medreason.domain.training import TrainingConfig
+from medreason.finetune.base_shape import BaseShape
+from medreason.finetune.disk_need import disk_parts
+from medreason.finetune.memory_need import memory_parts
+from medreason.finetune.time_need import earlier_run, time_parts
+from medreason.finetune.workload import Workload
+
+
+def estimate(
+    config: TrainingConfig,
+    shape: BaseShape | None,
+    work: Workload,
+    machine: Machine,
+    manifests: Iterable[Mapping[str, Any]] = (),
+    download: bool = False,
+) -> Estimate:
+    """The estimate for `work` on `machine`. Without a GPU, memory is the computer's own. A base of unknown
+    shape leaves memory and disk empty. `manifests` are those of earlier runs here, newest first; `download`
+    says that the base has yet to be fetched to the data folder's disk."""
+    gpu = machine.gpus > 0
+    earlier = earlier_run(manifests, config, machine)
+    return Estimate(
+        gpu_memory=memory_parts(config, shape, work, gpu) if shape else (),
+        disk=disk_parts(config, shape, gpu, download) if shape else (),
+        time=time_parts(config, shape, work, machine, earlier),
+        steps=work.steps(config),
+        measured_by=earlier.name if earlier else "",
+    )

@@ -1,0 +1,179 @@
+"""The most memory that a run takes at one moment, part by part, reckoned from shapes alone.
+
+What is kept for the backward pass was counted tensor by tensor in the layers of transformers 5.x with PEFT's LoRA
+(`kept_by_a_layer`); it agrees with peaks measured on an H100 at the shapes of Qwen3-8B. Loads no torch.
+"""
+
+from dataclasses import dataclass
+
+from medreason.domain.estimate import Part
+from medreason.domain.training import TrainingConfig
+from medreason.finetune.base_shape import BaseShape
+from medreason.finetune.calibration import (
+    BESIDE_NF4_BYTES,
+    CUDA_BYTES,
+    HEAP_GAPS,
+    LOSS_COPIES_ON_CPU,
+    LOSS_TILE,
+    NF4_BYTES,
+    PROCESS_BYTES,
+)
+from medreason.finetune.workload import Workload
+
+WEIGHTS, ADAPTER, KEPT, AT_WORK, GAPS, BESIDES = (
+    "Base model",
+    "Adapter, gradients, optimizer",
+    "Kept for the backward pass",
+    "One layer, or the loss, at work",
+    "Gaps in the heap",
+    "The software itself",
+)
+BF16, FP32 = 2, 4
+GIB = 1024**3
+
+
+@dataclass(frozen=True)
+class Precision:
+    """Bytes of each number: `linear` and `table` in the base's weights, `flow` in what passes between layers,
+    `product` in what goes into a product, `adapter` in the adapter's weights and gradients, `moments` in the
+    optimizer's two averages, each."""
+
+    linear: float
+    table: int
+    flow: int
+    product: int
+    adapter: int
+    moments: int
+
+
+def precision_of(config: TrainingConfig, shape: BaseShape, gpu: bool) -> Precision:
+    """What TRL and PEFT compute in: on a CPU everything in 32 bits; on a GPU bf16, with the adapter in 32 bits on
+    an unquantized base (PEFT's default) and in bf16 on a 4-bit one (TRL's)."""
+    four_bits = config.quantization == "nf4" or shape.quantized
+    plain = BF16 if gpu else FP32
+    adapter = BF16 if four_bits else FP32
+    moments = 1 if config.optimizer == "paged_adamw_8bit" else adapter
+    if four_bits:
+        return Precision(NF4_BYTES, BESIDE_NF4_BYTES, BESIDE_NF4_BYTES, BF16, adapter, moments)
+    return Precision(plain, plain, plain, plain, adapter, moments)
+
+
+def memory_parts(config: TrainingConfig, shape: BaseShape, work: Workload, gpu: bool) -> tuple[Part, ...]:
+    """The parts that are held at the moment of the peak, in bytes."""
+    bits = precision_of(config, shape, gpu)
+    rows, length = work.largest_batch(config)
+    tokens = rows * length
+    adapter = shape.adapter_parameters(config.lora_rank, config.target_modules)
+    held = 2 * bits.adapter + 2 * bits.moments
+    a_layer = kept_by_a_layer(config, shape, bits, rows, length)
+    between = shape.hidden * bits.flow
+    batch = f"{rows} × {length:,}" if rows > 1 else f"{length:,}"
+    if config.gradient_checkpointing:
+        kept = Part(
+            KEPT,
+            shape.layers * tokens * between,
+            f"{shape.layers} layers × {batch} tokens × {between:,} bytes (only what enters each layer: gradient "
+            "checkpointing)",
+        )
+        layer = tokens * a_layer + backward_of_a_layer(shape, bits, tokens)
+    else:
+        kept = Part(
+            KEPT,
+            shape.layers * tokens * a_layer,
+            f"{shape.layers} layers × {batch} tokens × {a_layer:,.0f} bytes",
+        )
+        layer = backward_of_a_layer(shape, bits, tokens)
+    loss = loss_at_work(shape, bits, tokens, work.taught(config), gpu)
+    again = "computed again and then backwards" if config.gradient_checkpointing else "on its way backwards"
+    larger = (
+        f"the larger of a layer of {batch} tokens {again} ({layer / GIB:.2f} GiB) and the loss in tiles of "
+        f"{LOSS_TILE[0]:,} tokens × {LOSS_TILE[1]:,} words ({loss / GIB:.2f} GiB)"
+    )
+    parts = (
+        Part(
+            WEIGHTS,
+            shape.linear_parameters * bits.linear + shape.table_parameters * bits.table,
+            f"{_count(shape.linear_parameters)} weights in layers × {bits.linear:.4g} bytes + "
+            f"{_count(shape.table_parameters)} in embedding and head × {bits.table:g}",
+        ),
+        Part(
+            ADAPTER,
+            adapter * held,
+            f"{_count(adapter)} weights × ({bits.adapter} + {bits.adapter} gradient + 2 × {bits.moments} "
+            "averages) bytes",
+        ),
+        kept,
+        Part(AT_WORK, max(layer, loss), larger),
+    )
+    if gpu:
+        return (*parts, Part(BESIDES, CUDA_BYTES, "CUDA's context and the workspace of its products, as measured"))
+    working = sum(part.amount for part in parts[1:])
+    return (
+        *parts,
+        Part(GAPS, HEAP_GAPS * working, f"{HEAP_GAPS:.0%} of the {working / GIB:.2f} GiB that come and go"),
+        Part(BESIDES, PROCESS_BYTES, "Python with torch, transformers and TRL, as measured"),
+    )
+
+
+def kept_by_a_layer(config: TrainingConfig, shape: BaseShape, bits: Precision, rows: int, length: int) -> float:
+    """Bytes a token that one decoder layer keeps for its backward pass. Frozen weights ask nothing of their
+    inputs; an adapter asks for the input of its layer, which layers with the same input share."""
+    query, kept = shape.heads * shape.head_dim, shape.kv_heads * shape.head_dim
+    # Norms compute in 32 bits and keep their input in these.
+    norms = 2.0 * FP32 * shape.hidden
+    if shape.head_norms:
+        norms += FP32 * (query + kept) + FP32 * (shape.heads + shape.kv_heads)
+    # Attention keeps query, keys and values (repeated for every query head), its output, and a sum a head.
+    attention = bits.product * 4 * query + FP32 * shape.heads
+    if rows > 1 or config.packing:
+        attention += bits.product * length  # the mask, as numbers to add
+    # The feed-forward part keeps both sides of its product, and what the activation came from.
+    forward = bits.flow * 3 * shape.intermediate
+    return norms + attention + forward + _kept_by_adapters(config, shape, bits)
+
+
+def _kept_by_adapters(config: TrainingConfig, shape: BaseShape, bits: Precision) -> float:
+    """Bytes a token of the inputs that adapters keep, and of what lies between their two matrices."""
+    widths = {name: width for name, (_, width) in shape.adapted(config.target_modules).items()}
+    low = bits.product * config.lora_rank * len(widths)
+    if config.lora_dropout:
+        # Each adapter has its own input with some numbers left out, and a byte for each of these.
+        return low + (bits.product + 1) * sum(widths.values())
+    if bits.adapter > bits.product:
+        return low + bits.product * sum(widths.values())  # each makes its own copy on the way through 32 bits
+    widths.pop("o_proj", None)  # the output of attention is kept anyway
+    if bits.flow > bits.product:
+        return low + bits.product * sum(widths.values())  # each rounds its own copy
+    shared = {
+        ("attention" if name in ("q_proj", "k_proj", "v_proj") else name): width for name, width in widths.items()
+    }
+    if "gate_proj" in shared and "up_proj" in shared:
+        del shared["up_proj"]
+    return low + bits.product * sum(shared.values())
+
+
+def backward_of_a_layer(shape: BaseShape, bits: Precision, tokens: int) -> float:
+    """Bytes of the gradients in flight within one layer's feed-forward part, and of its largest 4-bit layer made
+    plain for the product."""
+    hidden, inner = bits.flow * shape.hidden * tokens, bits.flow * shape.intermediate * tokens
+    plain = BF16 * shape.intermediate * shape.hidden if bits.linear < 1 else 0
+    return 2 * hidden + max(2 * inner, inner + plain)
+
+
+def loss_at_work(shape: BaseShape, bits: Precision, tokens: int, taught: float, gpu: bool) -> float:
+    """Bytes while the loss goes backwards: the last norm, the hidden states of the tokens that are learned,
+    their gradient in 32 bits, one tile of logits, and a tile of the head where it has to be rounded. TRL never
+    builds the logits of all tokens, neither in training nor where only the loss is measured. On a CPU a tile of
+    logits is copied some times over in 32 bits."""
+    learned = tokens * taught
+    words = min(shape.vocab, LOSS_TILE[1])
+    tile = min(learned, LOSS_TILE[0]) * words * (bits.product if gpu else LOSS_COPIES_ON_CPU * FP32)
+    head = words * shape.hidden * bits.product if bits.table > bits.product else 0
+    last_norm = tokens * shape.hidden * (FP32 + 2 * bits.flow)
+    return last_norm + learned * shape.hidden * (2 * bits.flow + FP32) + tile + head
+
+
+def _count(parameters: int) -> str:
+    if parameters >= 1e9:
+        return f"{parameters / 1e9:.3g} billion"
+    return f"{parameters / 1e6:.3g} million"

@@ -1,0 +1,87 @@
+"""TRL's trainer, made to keep its word: checkpoints that are whole, a held-out loss that is a mean over tokens,
+and measuring that leaves the run's random numbers alone.
+"""
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+from trl import SFTTrainer
+
+from medreason.domain.run import RunState
+from medreason.finetune.callbacks import CutShort, Reporter
+from medreason.finetune.checkpoints import TRAINER, WEIGHTS, Marker, begin, is_whole, keep, place_of, rotate
+from medreason.finetune.examples import IGNORED
+from medreason.finetune.randomness import kept_random_state
+from medreason.finetune.record import Made
+from medreason.finetune.weights import load_exact, save_exact
+
+
+class RunTrainer(SFTTrainer):
+    """Trains in the folder `run`. `training_before_s` are the seconds of steps of earlier starts; at most `most`
+    checkpoints are kept."""
+
+    def __init__(
+        self, *, reporter: Reporter, run: Path, made: Made, most: int, training_before_s: float = 0.0, **more: Any
+    ):
+        self.reporter, self.run, self.made, self.most = reporter, run, made, most
+        self.training_before_s = training_before_s
+        self._held_out_sum, self._held_out_tokens = 0.0, 0
+        super().__init__(callbacks=[reporter], **more)
+
+    def evaluate(self, *args: Any, **more: Any) -> dict[str, float]:
+        words = "Measuring the loss on the held-out rows."
+        try:
+            with self.reporter.aside(RunState.EVALUATING, words), kept_random_state():
+                return super().evaluate(*args, **more)
+        except CutShort:
+            self.control.should_evaluate, self.control.should_training_stop = False, True
+            return {}
+
+    def evaluation_loop(self, *args: Any, metric_key_prefix: str = "eval", **more: Any) -> Any:
+        """The library's mean over batches counts a token of a short batch for more than one of a long batch, and
+        so would change with the batch size."""
+        self._held_out_sum, self._held_out_tokens = 0.0, 0
+        found = super().evaluation_loop(*args, metric_key_prefix=metric_key_prefix, **more)
+        if self._held_out_tokens:
+            found.metrics[f"{metric_key_prefix}_loss"] = self._held_out_sum / self._held_out_tokens
+        return found
+
+    def prediction_step(self, model: Any, inputs: dict[str, Any], *args: Any, **more: Any) -> Any:
+        found = super().prediction_step(model, inputs, *args, **more)
+        tokens = int((inputs["labels"][..., 1:] != IGNORED).sum())
+        if tokens:
+            self._held_out_sum += float(found[0]) * tokens
+            self._held_out_tokens += tokens
+        return found
+
+    def _save_checkpoint(self, model: Any, trial: Any = None) -> None:
+        """The library writes its files into a folder that nobody reads; from there they are kept whole."""
+        step = self.state.global_step
+        if is_whole(place_of(self.run, step)):
+            return
+        with self.reporter.aside(RunState.SAVING, f"Saving the checkpoint of step {step}."):
+            building = begin(self.run, step)
+            try:
+                save_exact(self.model, building / WEIGHTS)
+                self._save_optimizer_and_scheduler(str(building))
+                self._save_rng_state(str(building))
+                self.state.save_to_json(str(building / TRAINER))
+                keep(self.run, building, self._marker(step))
+            finally:
+                shutil.rmtree(building, ignore_errors=True)
+            rotate(self.run, self.most)
+
+    def _marker(self, step: int) -> Marker:
+        measured = self.reporter.measured
+        return Marker(
+            step=step,
+            held_out_loss=measured[1] if measured and measured[0] == step else None,
+            elapsed_s=self.reporter.recorder.elapsed_s,
+            training_s=self.training_before_s + self.reporter.busy_s,
+            made=self.made.as_dict(),
+        )
+
+    def _load_from_checkpoint(self, resume_from_checkpoint: str, model: Any = None) -> None:
+        """Only what `_save_checkpoint` wrote is read, never another file that lies there."""
+        load_exact(self.model, Path(resume_from_checkpoint) / WEIGHTS)

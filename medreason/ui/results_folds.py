@@ -1,0 +1,93 @@
+"""What stands folded below the evaluation table: the secondary model, and how good the ratings are. Pure."""
+
+import math
+from collections.abc import Mapping
+
+from medreason.services.assessing import Assessment
+from medreason.services.in_words import listed
+from medreason.services.pack.agreement_table import agreement_table
+from medreason.services.reading import minus
+from medreason.services.table_cells import p_value
+from medreason.stats.estimate import NA, Estimate
+from medreason.ui.results_markup import escaped, fold
+
+
+def quality(made: Assessment) -> str:
+    """How good the ratings are, behind a fold: everything about raters, sides and blinding that has a number."""
+    measured = [row for row in agreement_table(made).rows if row["value"] is not None]
+    rows = "".join(
+        f'<tr><th scope="row">{escaped(_label(str(row["subject"]), made))}</th>'
+        f"<td>{escaped(str(row['measure']))}, {escaped(str(row['basis']))}</td><td>{_interval(row)}</td>"
+        f"<td>{row['n_units']:,}</td></tr>"
+        for row in measured
+    )
+    sides = "".join(
+        f'<tr><th scope="row">{escaped(row.outcome.label)}</th><td>share that the left side won</td>'
+        f"<td>{minus(bias.left_share, 2)} (p {p_value(bias.p)})</td><td>{bias.left + bias.right:,}</td></tr>"
+        for row in made.evaluation.rows
+        if not isinstance(bias := row.side_bias, NA) and not isinstance(bias.left_share, NA)
+    )
+    if not rows and not sides:
+        return ""
+    head = "".join(f'<th scope="col">{name}</th>' for name in ("Of", "Measure", "Number (95 % CI)", "n"))
+    return fold(
+        "How good the ratings are",
+        '<div class="results-scroll" tabindex="0" role="region" aria-label="How good the ratings are">'
+        '<table class="mr-table results-small results-words" aria-label="How good the ratings are">'
+        f"<thead><tr>{head}</tr></thead><tbody>{rows}{sides}</tbody></table></div>",
+    )
+
+
+def secondary(made: Assessment) -> str:
+    """The secondary model of each axis behind a fold, or why there is none."""
+    if not any(model.n_ratings for model in made.models):
+        return ""
+    rows = "".join(
+        f'<tr><th scope="row">{escaped(_label(model.axis, made))}</th>{_term(name, found)}'
+        f"<td>{model.n_cases:,} × {model.n_ratings:,}</td></tr>"
+        for model in made.models
+        for name, found in model.terms.items()
+    )
+    by_reason: dict[str, list[str]] = {}
+    for model in made.models:
+        if model.reason:
+            by_reason.setdefault(model.reason, []).append(_label(model.axis, made).lower())
+    missing = "".join(
+        f'<p class="mr-note">{escaped(f"No model of {listed(axes)}: {reason}.")}</p>'
+        for reason, axes in by_reason.items()
+    )
+    names = ("Axis", "Term", "Odds ratio of a higher score (95 % CI)", "cases × scores")
+    head = "".join(f'<th scope="col">{name}</th>' for name in names)
+    table = (
+        f'<table class="mr-table results-small results-words" aria-label="Secondary model">'
+        f"<thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>"
+    )
+    return fold(
+        "Secondary model of the scores",
+        '<p class="mr-note">A check of the table above, which it does not replace: a cumulative logit of the '
+        "scores on arm, side, phase and order, with cases as clusters. 1 is no difference, more than 1 higher.</p>"
+        f"{table if rows else ''}{missing}",
+    )
+
+
+def _term(name: str, found: Estimate) -> str:
+    ratio, low, high = (
+        math.exp(number) for number in (found.value, found.low, found.high) if isinstance(number, float)
+    )
+    return f"<td>{escaped(name)}</td><td>{ratio:.2f} ({low:.2f} to {high:.2f})</td>"
+
+
+def _label(subject: str, made: Assessment) -> str:
+    return next(
+        (row.outcome.label for row in made.evaluation.rows if row.outcome.id == subject), subject.capitalize()
+    )
+
+
+def _interval(row: Mapping[str, object]) -> str:
+    value, low, high = (row[name] for name in ("value", "ci_low", "ci_high"))
+    if not isinstance(value, float | int):
+        return ""
+    limits = (
+        f" ({minus(low, 2)} to {minus(high, 2)})" if isinstance(low, float) and isinstance(high, float) else ""
+    )
+    return f"{minus(value, 2)}{limits}"

@@ -1,0 +1,122 @@
+"""What a decoder does on a GPU, gone through on the CPU: graphs taken and dropped, layers compiled once, and all
+of it left out where a machine cannot.
+"""
+
+import pytest
+
+from tests.integration.decoder_steps import load, prompt, row, run
+from tests.integration.engine_steps import QUIET
+from tests.integration.gpu_like import gpu_like
+
+pytestmark = QUIET
+
+
+def test_a_gpu_takes_the_graph_that_is_there_until_a_better_one_is_made(tiny_qwen3, tiny_adapter):
+    from medreason.models.adapters import read_adapter
+
+    decoder = gpu_like(load(tiny_qwen3))
+    decoder.wear(read_adapter(tiny_adapter))
+    steps, text = decoder._steps, prompt(10)
+    decoder.forced([text, text], [False, True])
+    replayed = steps._graphs.replayed
+    assert steps._compiled.ready == {(2, True)} and ("forward", 2, True) in steps._graphs
+
+    def form_of(*rows) -> set[tuple]:
+        replayed.clear()
+        run(decoder, (0, rows), tokens=4)
+        return {name for name in replayed if name[0] == "forward"}
+
+    assert form_of(row(5), row(6, True)) == {("forward", 2, True)}
+    assert form_of(row(5)) == {("forward", 2, True)}  # as there is none for one row yet
+    assert form_of(row(5), row(6), row(7, True)) == {("forward", 4, True)}
+    while decoder.rest():
+        pass
+    assert {(1, True), (4, True), (8, True), (1, False)} <= steps._compiled.ready
+    assert form_of(row(5)) == {("forward", 1, False)}
+    assert form_of(row(5, True)) == {("forward", 1, True)}
+    replayed.clear()
+    decoder.wear(None)
+    decoder.forced([text], [False])
+    assert steps._compiled.ready == {(1, False)}
+
+
+def test_a_gpu_that_cannot_capture_or_compile_answers_all_the_same(tiny_qwen3, tiny_adapter, monkeypatch):
+    from medreason.engine.compiled import CompiledLayer
+    from medreason.models.adapters import read_adapter
+    from tests.integration.gpu_like import Replays
+
+    def fails(*given):
+        raise RuntimeError("not here")
+
+    whole = gpu_like(load(tiny_qwen3))
+    whole.wear(read_adapter(tiny_adapter))
+    expected = run(whole, (0, [row(9, True), row(4)]))
+    for kind, method in ((Replays, "capture"), (CompiledLayer, "make")):
+        decoder = gpu_like(load(tiny_qwen3))
+        decoder.wear(read_adapter(tiny_adapter))
+        with monkeypatch.context() as patched:
+            patched.setattr(kind, method, fails)
+            decoder.forced([prompt(8)] * 2, [False, True])
+            assert run(decoder, (0, [row(9, True), row(4)])) == expected
+        assert decoder._steps._compiled is None or decoder._steps._uncaptured
+
+
+def test_a_layer_is_compiled_once_for_all_layers_and_lengths(tiny_qwen3, tiny_adapter):
+    """The compiler's front end only: what it traces is computed as it is."""
+    import torch
+
+    from medreason.engine.compiled import CompiledLayer
+    from medreason.engine.own_model import OwnModel
+    from medreason.models.adapters import read_adapter
+
+    with torch.no_grad(), torch._dynamo.config.patch(error_on_recompile=False):
+        model = OwnModel(load(tiny_qwen3), packed=False)
+        model.wear(read_adapter(tiny_adapter))
+        model.prepare(128)
+        compiled = CompiledLayer(model, backend="eager")
+        compiled.make(2, True, 64)
+        assert compiled.ready == {(2, True)}
+        with torch._dynamo.config.patch(error_on_recompile=True):
+            for window in (64, 128):
+                cells = torch.tensor([5, window - 2])
+                seen = (torch.arange(window) <= cells[:, None])[:, None, None]
+                kept = [(torch.randn(2, 2, window, 16), torch.randn(2, 2, window, 16)) for _ in model.layers]
+                again = [(keys.clone(), values.clone()) for keys, values in kept]
+                given = (torch.tensor([7, 9]), cells), (torch.tensor([[0.0], [1.0]]), seen)
+                plain = model.step(*given[0], kept, *given[1])
+                torch.testing.assert_close(model.step(*given[0], again, *given[1], compiled), plain)
+                for ours, theirs in zip(again, kept, strict=True):
+                    torch.testing.assert_close(ours, theirs)
+
+
+def test_no_graph_outlives_a_cache_that_could_not_grow(tiny_qwen3, tiny_adapter, monkeypatch):
+    """Some layers have moved when memory runs out; a graph of before would read where they were."""
+    from medreason.engine.cache import Cache
+    from medreason.models.adapters import read_adapter
+
+    decoder = gpu_like(load(tiny_qwen3))
+    decoder.wear(read_adapter(tiny_adapter))
+    decoder.forced([prompt(8)] * 2, [False, True])
+    expected = run(decoder, (0, [row(9, True), row(4)]))
+    empty, made = Cache._empty, []
+
+    def scarce(self, slots, length):
+        made.append(1)
+        if len(made) == 3:
+            raise MemoryError
+        return empty(self, slots, length)
+
+    first = [row(9, True), row(4)]
+    decoder.prefill(first)
+    said: dict = {one: [] for one in first}
+    for _ in range(4):
+        for one, token in decoder.step():
+            said[one].append(token)
+    with monkeypatch.context() as patched:
+        patched.setattr(Cache, "_empty", scarce)
+        with pytest.raises(MemoryError):
+            decoder.prefill([row(5000)])
+    while any(len(tokens) < 12 for tokens in said.values()):
+        for one, token in decoder.step():
+            said[one].append(token)
+    assert [tokens[:12] for tokens in said.values()] == expected

@@ -1,0 +1,94 @@
+"""A study's records, from the store to the numbers, the pack and the table of the pack's own files."""
+
+import io
+import json
+import shutil
+import zipfile
+
+import pytest
+
+from medreason.domain.items import Instrument
+from medreason.domain.user import Role
+from medreason.errors import NotAllowed
+from medreason.services.collected import pack_of
+from medreason.services.evaluating import evaluated
+from medreason.services.results import EVERYTHING, Results
+from medreason.services.tabulating import tabulate
+from medreason.stats.bootstrap import Resampling
+from tests.store import MODEL
+from tests.studies import NAME, StudyDesk
+from tests.unit.test_collections import path as path
+from tests.unit.test_collections import rated
+
+QUICK = Resampling(n_boot=99)
+
+
+@pytest.fixture(scope="module")
+def kept(tmp_path_factory):
+    """The store of a study that two people have rated, made once; each test has a copy of its own."""
+    place = tmp_path_factory.mktemp("rated") / "medreason.db"
+    rated(place, count=6, instrument=Instrument.FULL).close()
+    return place
+
+
+@pytest.fixture
+def desk(kept, path):
+    shutil.copy(kept, path)
+    made = StudyDesk(path)
+    yield made
+    made.close()
+
+
+def test_a_study_is_blind_until_it_is_closed(desk, tmp_path):
+    results = Results(desk.collections, tmp_path / "models", QUICK)
+    data = results.data(desk.local, NAME)
+    assert not data.study.unblinded and {row.arm for row in data.ratings} == {"X", "Y"}
+    assert data.study.seed is None and not any(row.base_model for row in data.generations)
+    with pytest.raises(NotAllowed, match="not unblinded"):
+        results.case(desk.local, NAME, EVERYTHING, "c1")
+    pack = zipfile.ZipFile(io.BytesIO(results.pack(desk.local, NAME, wait_s=60) or b""))
+    for name in pack.namelist():
+        said = pack.read(name)
+        for word in (MODEL.base_model, "canary-adapter", desk.store.studies.get(NAME).secret):
+            assert word.encode() not in said, (name, word)
+
+
+def test_a_closed_study_gives_its_numbers_to_the_page_and_to_the_files(desk, tmp_path):
+    desk.studies.close(desk.local, NAME, "all rated")
+    results = Results(desk.collections, tmp_path / "models", QUICK)
+    data = results.data(desk.local, NAME)
+    assert data.study.unblinded and data.study.closed_at and data.study.state == "closed"
+    made = evaluated(data, QUICK)
+    depth, preferred = made.row("D"), made.row("preference")
+    assert (depth.n_cases, depth.n_raters, depth.difference.value) == (6, 2, 2.0)
+    assert (preferred.wins, preferred.losses) == (6, 0)
+    assert made.row("major_hallucination").baseline.mean.value == 1.0
+    assert len(results.case(desk.local, NAME, EVERYTHING, "c1").pairs) == 1
+    with zipfile.ZipFile(io.BytesIO(results.pack(desk.local, NAME, wait_s=60) or b"")) as pack:
+        pack.extractall(tmp_path)
+    found = {one.name: one for one in tmp_path.rglob("*") if one.is_file()}
+    table = json.loads(found["evaluation_table.json"].read_text())
+    again = json.loads(
+        tabulate(
+            found["ratings_long.csv"], found["pairs.csv"], found["spans.csv"], found["generations.jsonl"]
+        ).as_json()
+    )
+    values = {row["outcome"]: row["diff_mean"] for row in table["rows"]}
+    assert values["D"] == 2.0
+    assert {row["outcome"]: row["diff_mean"] for row in again["rows"]} == values
+
+
+def test_a_look_before_closing_is_counted_and_said(desk):
+    desk.studies.unblind(desk.local, NAME, "a safety question")
+    data = pack_of(desk.collections.records(desk.local, NAME))
+    assert data.study.unblinded and data.study.interim_looks == 1 and data.study.state == "open"
+    assert data.study.unblinded_at and not data.study.closed_at
+
+
+def test_an_engineer_sees_a_study_only_after_it_is_closed(desk, tmp_path):
+    results = Results(desk.collections, tmp_path / "models", QUICK)
+    engineer = desk.people.add("Ed", Role.ENGINEER)
+    with pytest.raises(NotAllowed):
+        results.data(engineer, NAME)
+    desk.studies.close(desk.local, NAME, "all rated")
+    assert results.data(engineer, NAME).study.unblinded

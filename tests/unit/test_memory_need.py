@@ -1,0 +1,123 @@
+"""Peak memory reckoned from shapes agrees with what was counted tensor by tensor and measured on a GPU.
+
+`TRACED` holds bytes that a forward and backward pass kept at the shapes of Qwen3-8B: transformers' own layers with
+LoRA beside emulated 4-bit layers, every tensor's storage followed from its making to its end.
+"""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from medreason.domain.training import TrainingConfig
+from medreason.finetune import memory_need
+from medreason.finetune.base_shape import EMBEDDED, QWEN3_8B
+from medreason.finetune.calibration import BESIDE_NF4_BYTES, CUDA_BYTES
+from medreason.finetune.memory_need import ADAPTER, KEPT, kept_by_a_layer, memory_parts, precision_of
+from medreason.finetune.presets import ARTICLE, BALANCED, CPU_DEMO, FAST, PRESETS, SMALL_GPU
+from medreason.finetune.workload import Workload
+from tests.conftest import CHECKOUT
+
+WORK = Workload(train=4750, held_out=250)
+# Bytes a token that one layer keeps: (bytes beside 4-bit layers, settings) -> counted
+TRACED = [
+    (2, {}, 205_320),
+    (2, {"lora_rank": 64}, 205_992),
+    (2, {"target_modules": "q_proj,v_proj"}, 172_392),
+    (2, {"quantization": "none"}, 238_088),
+    (4, {}, 303_624),
+]
+# GB that a micro-batch of the presets takes at its highest, CUDA's own left out
+PEAKS = [
+    (2, ARTICLE, 7.38),
+    (2, BALANCED, 11.51),
+    (2, SMALL_GPU, 7.54),
+    (4, ARTICLE, 10.78),
+    (4, BALANCED, 17.76),
+    (4, SMALL_GPU, 10.93),
+]
+
+
+def bytes_of(config: TrainingConfig, gpu: bool = True) -> float:
+    return sum(part.amount for part in memory_parts(config, QWEN3_8B, WORK, gpu))
+
+
+@pytest.mark.parametrize(("beside", "settings", "counted"), TRACED)
+def test_a_layer_keeps_what_was_counted(
+    beside: int, settings: dict, counted: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(memory_need, "BESIDE_NF4_BYTES", beside)
+    config = replace(PRESETS[BALANCED], **{"lora_rank": 16, **settings})
+    bits = precision_of(config, QWEN3_8B, gpu=True)
+    assert kept_by_a_layer(config, QWEN3_8B, bits, 1, 2048) == pytest.approx(counted, rel=0.001)
+
+
+@pytest.mark.parametrize(("beside", "name", "peak"), PEAKS)
+def test_the_peak_of_a_preset_is_what_was_counted(
+    beside: int, name: str, peak: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(memory_need, "BESIDE_NF4_BYTES", beside)
+    assert bytes_of(PRESETS[name]) - CUDA_BYTES == pytest.approx(peak * 1e9, rel=0.02)
+
+
+def test_the_estimate_knows_whether_training_raises_the_base_to_32_bits() -> None:
+    sources = [
+        path for path in (CHECKOUT / "medreason" / "finetune").glob("*.py") if path.name != "calibration.py"
+    ]
+    raised = any("prepare_model_for_kbit_training" in path.read_text(encoding="utf-8") for path in sources)
+    assert (BESIDE_NF4_BYTES == 4) == raised, (
+        "set BESIDE_NF4_BYTES in calibration.py to 4 where it does, else to 2"
+    )
+
+
+@pytest.mark.parametrize(("name", "gib"), [(ARTICLE, 16), (BALANCED, 24), (SMALL_GPU, 16), (FAST, 78)])
+def test_each_preset_fits_the_gpu_it_names(name: str, gib: float) -> None:
+    assert bytes_of(PRESETS[name]) < 0.9 * gib * 1024**3
+
+
+def test_every_part_has_its_formula_and_the_parts_are_what_is_held() -> None:
+    parts = memory_parts(PRESETS[ARTICLE], QWEN3_8B, WORK, gpu=True)
+    assert len({part.what for part in parts}) == len(parts) == 5
+    assert all(part.amount > 0 and any(sign.isdigit() for sign in part.formula) for part in parts[:-1])
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"gradient_checkpointing": False},
+        {"max_length": 16384},
+        {"lora_rank": 256},
+        {"quantization": "none"},
+        {"batch_size": 2},
+        {"optimizer": "adamw_torch", "lora_rank": 64},
+    ],
+)
+def test_what_takes_more_memory_is_told_to(settings: dict) -> None:
+    assert bytes_of(replace(PRESETS[BALANCED], **settings)) > bytes_of(PRESETS[BALANCED])
+
+
+def test_checkpointing_keeps_one_row_of_numbers_a_layer() -> None:
+    parts = {part.what: part.amount for part in memory_parts(PRESETS[BALANCED], QWEN3_8B, WORK, gpu=True)}
+    assert parts[KEPT] == 36 * 8192 * 4096 * BESIDE_NF4_BYTES
+
+
+def test_an_optimizer_in_8_bits_keeps_a_byte_for_each_average() -> None:
+    config = PRESETS[BALANCED]
+    whole, small = (
+        next(part for part in memory_parts(one, QWEN3_8B, WORK, gpu=True) if part.what == ADAPTER)
+        for one in (config, replace(config, optimizer="paged_adamw_8bit"))
+    )
+    assert whole.amount == 87_293_952 * 8 and small.amount == 87_293_952 * 6
+
+
+def test_padded_rows_take_the_longest_and_never_more_than_allowed() -> None:
+    config = PRESETS[ARTICLE]
+    assert Workload(10, 0, longest=300).largest_batch(config) == (2, 300)
+    assert Workload(10, 0, longest=3000).largest_batch(config) == (2, 1024)
+    assert Workload(10, 0, longest=300).largest_batch(PRESETS[BALANCED]) == (1, 8192)
+
+
+def test_the_demo_needs_2_gib_without_a_gpu(tmp_path: Path) -> None:
+    work = Workload(53, 3, 318, 348, 372)
+    needed = sum(part.amount for part in memory_parts(PRESETS[CPU_DEMO], EMBEDDED, work, gpu=False))
+    assert 1.6 < needed / 1024**3 < 2.6
