@@ -10,6 +10,7 @@ from medreason.services.people import LOCAL_NAME
 from medreason.services.services import Services
 from medreason.ui import compare, rate_tab, results, train
 from medreason.ui.asking import Asking, shown
+from medreason.ui.train_settings import IN_TURN
 
 HEAD = """<div class="mr-head"><h1>MedReason</h1>
 <p>{question}</p></div>
@@ -99,7 +100,7 @@ def build_page(services: Services, role: Role = Role.ADMIN) -> gr.Blocks:
                 concurrency_limit=None,
                 **private,
             )
-            page.load(training.restore, None, training.restore_outputs, **private)
+            page.load(training.restore, None, training.restore_outputs, **IN_TURN)
     _tell_progress_on(page, head)
     return page
 

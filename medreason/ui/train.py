@@ -17,6 +17,7 @@ from medreason.ui.asking import Asking, shown
 from medreason.ui.changes import all_of, changed_of
 from medreason.ui.form import form_values
 from medreason.ui.train_prepared import LONGEST, SHORTEST
+from medreason.ui.train_settings import IN_TURN
 
 INTRO = (
     "Make a fine-tuned model of your own: an adapter that teaches the base model to think aloud before it "
@@ -161,10 +162,10 @@ def build(services: Services, ask: Asking) -> TrainTab:
 
     form = settings.form
     met = [form[name] for name in ("base_model", "revision", "max_length", "text_format")]
-    settings.start.click(start, settings.fields, started_outputs, **PRIVATE)
-    settings.anyway.click(start_anyway, settings.fields, started_outputs, **PRIVATE)
+    settings.start.click(start, settings.fields, started_outputs, **IN_TURN)
+    settings.anyway.click(start_anyway, settings.fields, started_outputs, **IN_TURN)
     data.timer.tick(
-        watch_desk, [data.sent, used, settings.preset, *settings.fields], [*desk_outputs, used, *filled], **PRIVATE
+        watch_desk, [data.sent, used, settings.preset, *settings.fields], [*desk_outputs, used, *filled], **IN_TURN
     )
     data.keep.prepare.click(
         prepare,
@@ -173,10 +174,10 @@ def build(services: Services, ask: Asking) -> TrainTab:
         **PRIVATE,
     )
     for button in (data.keep.as_is, data.card.use):
-        button.click(use_data, [data.skip, settings.preset, *settings.fields], [parts, *filled], **PRIVATE)
+        button.click(use_data, [data.skip, settings.preset, *settings.fields], [parts, *filled], **IN_TURN)
     for trigger in (data.rows.show.click, data.rows.number.submit):
         trigger(show_row, [data.rows.number, *met], data.rows.both, **PRIVATE)
-    runs.clone.click(clone, [runs.run], [settings.status, parts, *filled], **PRIVATE)
+    runs.clone.click(clone, [runs.run], [settings.status, parts, *filled], **IN_TURN)
     runs_tab.select(runs.look, runs.look_inputs, runs.view, **PRIVATE)
     return TrainTab(
         compare_button=runs.compare,

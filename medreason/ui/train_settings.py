@@ -31,6 +31,9 @@ MERGE = (
     "that it says the same.</p>"
 )
 PRIVATE: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
+# What writes into the form or judges it happens in the order in which it was asked for: an answer that comes late
+# would put back what somebody has just changed.
+IN_TURN: dict[str, Any] = {**PRIVATE, "concurrency_id": "training form", "concurrency_limit": 1}
 
 
 @dataclass
@@ -170,7 +173,8 @@ def build(services: Services, ask: Asking) -> SettingsPart:
     def undo_changes(request: gr.Request, chosen: str | None) -> list[Any]:
         user = ask.user(request)
         chosen = chosen if chosen in DESCRIBED else CPU_DEMO
-        return started_from(user, chosen, form_values(form, DESCRIBED[chosen].config))
+        filled_in = started_from(user, chosen, form_values(form, DESCRIBED[chosen].config))
+        return [render.status(f"The settings of {chosen} are in the form again."), *filled_in[1:]]
 
     @shown
     def show_sample(request: gr.Request, at: float | None, *values: Any) -> str:
@@ -198,14 +202,14 @@ def build(services: Services, ask: Asking) -> SettingsPart:
     typed = [field.input for field in fields if not isinstance(field, gr.Dropdown)]
     picked = [field.input for field in fields if isinstance(field, gr.Dropdown)]
     for triggers, mode in ((typed, "always_last"), (picked, "multiple")):
-        gr.on(triggers, preview, [preset, *fields], [status, *panel], trigger_mode=mode, **PRIVATE)
+        gr.on(triggers, preview, [preset, *fields], [status, *panel], trigger_mode=mode, **IN_TURN)
     # What was pasted is told by the field only when it is left; that may be on the way to Start, whose word stays.
     left = [field.blur for field in fields if isinstance(field, (gr.Textbox, gr.Number))]
-    gr.on(left, look_over, [preset, *fields], panel, trigger_mode="always_last", **PRIVATE)
-    preset.input(use_preset, [preset, taken, *fields], [status, *filled], **PRIVATE)
-    undo.click(undo_changes, [preset], [status, *filled], **PRIVATE)
+    gr.on(left, look_over, [preset, *fields], panel, trigger_mode="always_last", **IN_TURN)
+    preset.input(use_preset, [preset, taken, *fields], [status, *filled], **IN_TURN)
+    undo.click(undo_changes, [preset], [status, *filled], **IN_TURN)
     sample.click(show_sample, [number, *fields], [row], **PRIVATE)
-    load.upload(load_settings, [load], [status, *filled], **PRIVATE)
+    load.upload(load_settings, [load], [status, *filled], **IN_TURN)
     return SettingsPart(form, fields, filled, status, start, anyway, preset, fill, config_of)
 
 

@@ -40,6 +40,7 @@ def fresh_form(page: Page, values: dict[str, str]) -> None:
     expect(page.get_by_text("estimate", exact=True).or_(page.locator(".mr-fault")).first).to_be_visible()
     choose(page, "Starting point", "CPU demo")
     page.get_by_role("button", name="Undo my changes").click()
+    expect(page.get_by_text("The settings of CPU demo are in the form again.")).to_be_visible()
     expect(page.get_by_text("Changed:")).to_have_count(0)
     expect(field_of(page, "Training data")).to_have_value("curriculum")
     expect(field_of(page, "Rows to use")).to_have_value(str(TrainingConfig().max_rows))

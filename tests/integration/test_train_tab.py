@@ -159,6 +159,27 @@ def rows_file(path: Path, faulty: bool = False) -> Path:
 # --- runs ---
 
 
+def test_what_writes_into_the_form_or_judges_it_takes_its_turn(page):
+    """A late answer to an earlier change would else put back what an undo has just taken away."""
+    labels = set(LABELS.values())
+    writing = {
+        fn.name: (fn.concurrency_id, fn.concurrency_limit)
+        for fn in page.blocks.fns.values()
+        if sum(getattr(one, "label", None) in labels for one in fn.outputs) > 5
+        or fn.name in ("preview", "look_over")
+    }
+    assert set(writing) >= {
+        "undo_changes",
+        "use_preset",
+        "load_settings",
+        "start",
+        "clone",
+        "preview",
+        "look_over",
+    }
+    assert set(writing.values()) == {("training form", 1)}
+
+
 def test_every_setting_has_one_labelled_field_with_its_default(page: Page) -> None:
     fields = [b for b in page.blocks.blocks.values() if getattr(b, "info", None)]
     for one in settings_of(TrainingConfig):
