@@ -19,8 +19,8 @@ from medreason import demo
 from medreason.arguments import Parser, data_folder
 from medreason.bench import memory_runs
 from medreason.errors import MedReasonError
-from medreason.finetune.base_shape import QWEN3_8B
 from medreason.finetune.presets import ARTICLE, BALANCED, SMALL_GPU
+from medreason.models.base_shape import QWEN3_8B
 
 RANDOM = "random"
 

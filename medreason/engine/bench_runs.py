@@ -44,21 +44,21 @@ class Run:
 
 
 class BenchEngine(LocalEngine):
-    """The engine of the app around a base that is in memory already; `in_memory` is when it began with that."""
+    """The engine of the app around a base that is in memory already."""
 
     def __init__(self, base: LoadedBase, folder: DataFolder, adapter: Path | None, levers: Levers = ALL):
         super().__init__(base.name, base.revision, "none", folder, adapter, levers)
         self._given = base
-        self.in_memory = self.ready_at = 0.0
+
+    def _compile_ahead(self) -> None:
+        """There is no loading to hide it behind."""
 
     def _load_base(self) -> LoadedBase:
-        self.in_memory = time.monotonic()
         return self._given
 
     def ready(self) -> "BenchEngine":
         """Load; answers never end before their budget."""
         self.load()
-        self.ready_at = time.monotonic()
         self._in_memory().stops = frozenset()
         return self
 
@@ -80,6 +80,33 @@ class BenchEngine(LocalEngine):
         finally:
             if worn_in_modules:
                 served.decoder.wear(served.adapter)
+
+
+class TimedEngine(LocalEngine):
+    """The engine of the app; `in_memory` is when its base had been loaded."""
+
+    in_memory = 0.0
+
+    def _load_base(self) -> LoadedBase:
+        base = super()._load_base()
+        self.in_memory = time.monotonic()
+        return base
+
+
+def first_token_s(
+    base: str, revision: str, quantization: str, folder: DataFolder, adapter: Path | None
+) -> tuple[float, LoadedBase]:
+    """Seconds from the base in memory to the first token of a pair, the self-test and all preparations included;
+    and the base."""
+    engine = TimedEngine(base, revision, quantization, folder, adapter)
+    engine.load()
+    ready = time.monotonic()
+    seconds = ready - engine.in_memory + min(ask(engine, 2).first_s)
+    while not engine.settled():
+        time.sleep(0.01)
+    loaded = engine._in_memory().base
+    engine.unload()
+    return seconds, loaded
 
 
 def ask(engine: LocalEngine, tokens: int, arms: tuple[Arm, ...] = ARMS, times: int = 1) -> Run:

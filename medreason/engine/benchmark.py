@@ -21,6 +21,7 @@ from medreason.engine.bench_runs import (
     ask,
     bytes_a_step,
     copy_bandwidth,
+    first_token_s,
     generate,
     one_arm,
     together,
@@ -64,8 +65,13 @@ def measure(plan: Plan) -> list[Row]:
         if plan.adapter is None:
             adapter = make_random_adapter(scratch / "random-adapter", linear_shapes(base.model), plan.rank)
             plan = replace(plan, adapter=adapter)
+        base.model = None  # loaded once more as the app does it, and timed
+        del base
+        _tidy()
+        first_s, base = first_token_s(plan.base, plan.revision, plan.quantization, plan.folder, plan.adapter)
         on_gpu = base.model.device.type == "cuda"
-        rows = _pair(plan, base)
+        what = "first token after the model is in memory, self-test and preparations included"
+        rows = [_row("first_token", what, "s", [first_s]), *_pair(plan, base)]
         if "models" in plan.parts and on_gpu:
             rows += _two_models(plan, base, DataFolder(scratch / "second"))
         if "levers" in plan.parts:
@@ -83,8 +89,6 @@ def _pair(plan: Plan, base: LoadedBase) -> list[Row]:
     """Both answers at once against one after the other, four pairs at once, and `generate`."""
     tokens, device = plan.tokens, base.model.device
     engine = BenchEngine(base, plan.folder, plan.adapter).ready()
-    first = ask(engine, 2)
-    from_memory = min(first.first_s) + _loaded_s(engine)
     engine.settle()
     _reset_peak()
     contestants: dict[str, Callable[[], Run]] = {
@@ -113,7 +117,6 @@ def _pair(plan: Plan, base: LoadedBase) -> list[Row]:
         _row("pair_vs_sequential", what, "tokens/s", speed, separate),
         _row("pair_step_vs_single", "a step of the pair against one of the baseline", "ms", *steps.values()),
         _row("four_pairs", "four pairs at once against one", "tokens/s", four, speed),
-        _row("first_token", "first token after the model is in memory, preparations included", "s", [from_memory]),
     ]
     if "generate" in runs:
         against = [both / run.seconds for run in runs["generate"]]
@@ -221,11 +224,6 @@ def _row(name: str, what: str, unit: str, values: list[float], against: list[flo
 
 def _step_ms(run: Run, tokens: int) -> float:
     return 1000 * max(run.later_s) / max(1, tokens - 1)
-
-
-def _loaded_s(engine: BenchEngine) -> float:
-    """Seconds from the base in memory to the engine's readiness."""
-    return engine.ready_at - engine.in_memory
 
 
 def _tidy() -> None:

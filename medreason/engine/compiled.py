@@ -10,18 +10,17 @@ from torch import Tensor
 
 from medreason.engine import own_layer
 from medreason.engine.own_layer import Layer, Shape, Step
-from medreason.engine.own_model import OwnModel
 
 VARIANTS = 64  # compiled forms of one layer that are kept: numbers of rows, with and without adapter
 
 
 class CompiledLayer:
-    """`ready` holds (rows, adapted) that are compiled. It is called like `own_layer.step`."""
+    """`ready` holds (rows, adapted) that are compiled. It is called like `own_layer.step`. What one of these has
+    compiled serves every other in the process whose layers have the same shapes."""
 
-    def __init__(self, model: OwnModel, backend: str = "inductor"):
+    def __init__(self, shape: Shape, backend: Any = "inductor"):
         self.ready: set[tuple[int, bool]] = set()
-        self._model = model
-        shape = model.shape
+        self._shape = shape
         settings: Any = torch._dynamo.config
         name = "recompile_limit" if hasattr(settings, "recompile_limit") else "cache_size_limit"
         setattr(settings, name, max(VARIANTS, getattr(settings, name)))
@@ -40,13 +39,17 @@ class CompiledLayer:
             mark(at.seen, 3)
         return self._one(x, layer, keys, values, at)
 
-    def make(self, rows: int, adapted: bool, length: int) -> None:
-        """Compile for this many rows, on cells of its own; raises whatever the compiler does."""
-        model, shape = self._model, self._model.shape
-        kind: dict[str, Any] = {"dtype": model.dtype, "device": model.device}
+    @torch.no_grad()
+    def make(self, layer: Layer, rows: int, adapted: bool, length: int) -> None:
+        """Compile for this many rows of a layer such as this one, on cells of its own; raises whatever the
+        compiler does."""
+        shape = self._shape
+        kind: dict[str, Any] = {"dtype": layer.norm.dtype, "device": layer.norm.device}
         keys, values = (torch.zeros(rows, shape.key_heads, length, shape.head_size, **kind) for _ in range(2))
-        cells = torch.zeros(rows, dtype=torch.int64, device=model.device)
-        seen = torch.ones(rows, 1, 1, length, dtype=torch.bool, device=model.device)
-        at = model.at(cells, torch.ones(rows, 1, **kind) if adapted else None, seen)
-        self(torch.zeros(rows, model.embedding.shape[1], **kind), model.layers[0], keys, values, shape, at)
+        cells = torch.zeros(rows, dtype=torch.int64, device=layer.norm.device)
+        place = (torch.arange(rows, device=layer.norm.device), slice(None), cells)
+        cos, sin = (torch.zeros(rows, 1, shape.head_size, **kind) for _ in range(2))
+        seen = torch.ones(rows, 1, 1, length, dtype=torch.bool, device=layer.norm.device)
+        at = Step(place, seen, cos, sin, torch.ones(rows, 1, **kind) if adapted else None)
+        self(torch.zeros(rows, layer.norm.shape[0], **kind), layer, keys, values, shape, at)
         self.ready.add((rows, adapted))

@@ -17,6 +17,7 @@ from medreason.domain.conversation import Conversation
 from medreason.domain.events import Event
 from medreason.domain.provenance import ModelProvenance
 from medreason.domain.sampling import Sampling
+from medreason.engine.compiled_ahead import Ahead, compile_ahead
 from medreason.engine.decoder import Decoder, Row
 from medreason.engine.engine_thread import EngineThread
 from medreason.engine.faults import plain
@@ -152,9 +153,10 @@ class LocalEngine:
         self._drop(EngineState(Phase.LOADING, "Looking for the model…"))
         if torch.cuda.is_available():
             self._gpu.take(COMPARE)
+        ahead = self._compile_ahead()
         base = self._load_base()
         self._report(0.96, "Testing that the baseline is the baseline…")
-        served = Served(base, self._levers)
+        served = Served(base, self._levers, ahead)
         message = ""
         if self._first_adapter is None:
             served.wear(None)
@@ -169,6 +171,12 @@ class LocalEngine:
                 served.wear(None)
         self._served = served
         self._ready(message)
+
+    def _compile_ahead(self) -> Ahead | None:
+        levers = self._levers
+        if not (torch.cuda.is_available() and levers.own_layers and levers.compiled):
+            return None
+        return compile_ahead(resolve_base(*self._asked_for), self._first_adapter)
 
     def _load_base(self) -> LoadedBase:
         return load_base(resolve_base(*self._asked_for), self._report)

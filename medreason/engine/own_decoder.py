@@ -13,6 +13,7 @@ from torch import Tensor
 
 from medreason.domain.sampling import Sampling
 from medreason.engine.cache import Cache
+from medreason.engine.compiled_ahead import LATER_FORMS, Ahead
 from medreason.engine.decoder import PIECE, Broken, Row
 from medreason.engine.faults import out_of_memory
 from medreason.engine.levers import Levers
@@ -35,14 +36,14 @@ class OwnDecoder:
 
     name = "local"
 
-    def __init__(self, model: Any, levers: Levers):
+    def __init__(self, model: Any, levers: Levers, ahead: Ahead | None = None):
         self._model = OwnModel(model, packed=levers.packed)
         device = self._model.device
         self.most_rows = MOST_ROWS[device.type]
         shape = self._model.shape
         self._cache = Cache(self._model.depth, shape.key_heads, shape.head_size, self._model.dtype, device)
         self._slots = Slots(self.most_rows, self._model.dtype, device)
-        self._steps = Steps(self._model, self._cache, self._slots, levers)
+        self._steps = Steps(self._model, self._cache, self._slots, levers, ahead)
         self._reading = Reading(device, levers.late)
         self._unread: deque[Unread] = deque()
         self._adapter: AdapterInfo | None = None
@@ -195,7 +196,7 @@ class OwnDecoder:
             self._reading.forget()
             for row in rows:
                 self.free(row)
-        for form in ((1, True), (4, True), (8, True), (1, False)) if any(adapted) else ():
+        for form in LATER_FORMS if any(adapted) else ():
             self._steps.wish(*form)
         return torch.stack(found, dim=1)
 

@@ -88,7 +88,7 @@ class OwnModel:
     def wear(self, info: AdapterInfo | None) -> None:
         """Lay the weights out with this adapter's beside them, or with none. After a fault it has to be called
         again, for some layers wear the one and some the other."""
-        ranks = [_rank(info, group) for group in GROUPS]
+        ranks = ranks_of(info)
         for number, block in enumerate(self._model.model.layers):
             products = [
                 self._product(block, f"model.layers.{number}", group, rank, info)
@@ -192,6 +192,11 @@ class OwnModel:
 
     def _logits(self, x: Tensor) -> Tensor:
         return multiply(self._head, rms(x, self._norm, self.shape.epsilon), None).float()
+
+
+def ranks_of(info: AdapterInfo | None) -> list[int]:
+    """Rows of A beside each of `GROUPS`; 0 where the adapter does not act on it."""
+    return [_rank(info, group) for group in GROUPS]
 
 
 def _rank(info: AdapterInfo | None, group: Sequence[str]) -> int:

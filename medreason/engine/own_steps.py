@@ -1,8 +1,8 @@
 """How a step of the own model is run: directly on a CPU; on a GPU as a captured graph of compiled layers.
 
 A graph is captured where it is first needed, in a fraction of a second with the layers as they are. Compiling
-takes seconds, so it is done before the engine answers (`patient`) or while nobody asks (`improve`). What fails
-here is left out, with a line in the log; the step then runs the plainer way.
+takes seconds, so it is done while the weights are loaded (`ahead`), before the engine answers (`patient`) or while
+nobody asks (`improve`). What fails here is left out, with a line in the log; the step then runs the plainer way.
 """
 
 import logging
@@ -14,6 +14,7 @@ from torch import Tensor
 from medreason.engine import own_layer
 from medreason.engine.cache import Cache
 from medreason.engine.compiled import CompiledLayer
+from medreason.engine.compiled_ahead import Ahead
 from medreason.engine.graphs import Graphs
 from medreason.engine.levers import Levers
 from medreason.engine.own_model import OwnModel
@@ -24,13 +25,16 @@ from medreason.engine.threads import Threads
 log = logging.getLogger(__name__)
 
 COUNTS = (1, 2, 4, 8, 16, 32)
+A_LOOK_S, AT_MOST_S = 0.05, 120.0
 
 
 class Steps:
     """Runs steps over the first places of `slots`. `logits` [slots, vocabulary] holds the last step's."""
 
-    def __init__(self, model: OwnModel, cache: Cache, slots: Slots, levers: Levers):
+    def __init__(self, model: OwnModel, cache: Cache, slots: Slots, levers: Levers, ahead: Ahead | None = None):
+        """`ahead` compiles beside this what it found out to be needed."""
         self._model, self._cache, self._slots = model, cache, slots
+        self._ahead = ahead
         self._cuda = model.device.type == "cuda"
         self._graphs = Graphs() if self._cuda and levers.graphs else None
         self._compiled = self._compiler() if self._cuda and levers.compiled else None
@@ -44,7 +48,7 @@ class Steps:
 
     def _compiler(self) -> CompiledLayer | None:
         try:
-            return CompiledLayer(self._model)
+            return CompiledLayer(self._model.shape)
         except Exception:
             log.exception("Layers run without compiling, because the compiler is not to be had")
             return None
@@ -104,7 +108,10 @@ class Steps:
         """Compile one of the forms wished for, while no row is being decoded; False where there is none left."""
         if not self._wishes:
             return False
-        form = self._wishes.pop(0)
+        form = self._wishes[0]
+        if self._ahead is not None and not self._ahead.done(form, A_LOOK_S):
+            return True  # somebody may ask meanwhile
+        self._wishes.pop(0)
         self._compile(form)
         if self._graphs is not None:
             self._graphs.drop(("forward", *form))
@@ -114,8 +121,10 @@ class Steps:
 
     def _compile(self, form: tuple[int, bool]) -> None:
         assert self._compiled is not None
+        if self._ahead is not None:
+            self._ahead.done(form, AT_MOST_S)
         try:
-            self._compiled.make(*form, self._cache.length)
+            self._compiled.make(self._model.layers[0], *form, self._cache.length)
         except Exception:
             log.exception("Layers run without compiling, because that failed")
             self._compiled = None

@@ -96,7 +96,8 @@ def merge(linears: Sequence[nn.Module], low: LowRank | None) -> Product:
     the adapter's A beneath; the layers then hold views of it, so that nothing is in memory twice."""
     if not all(type(layer) is nn.Linear for layer in linears):
         if next(linears[0].parameters()).is_cuda:
-            return FourBit(tuple(_four_bit(layer) for layer in linears), low)
+            parts = [four_bit_part(layer.weight.data, layer.weight.quant_state) for layer in linears]  # type: ignore
+            return FourBit(tuple(parts), low)
         return Modules(tuple(linears), low)
     weights: list[Tensor] = [layer.weight.data for layer in linears]  # type: ignore[misc]
     if len(weights) == 1 and low is None:
@@ -122,10 +123,10 @@ def pack(product: Product) -> Product:
     return Packed(torch.ops.mkldnn._reorder_linear_weight(product.weight, PACKED_FOR), product.b)
 
 
-def _four_bit(layer: Any) -> tuple[Any, ...]:
-    """What bitsandbytes' 4-bit product needs beside the input, in the order of its arguments."""
-    weight, state = layer.weight, layer.weight.quant_state
-    packed = weight.data.view(-1, 1)
+def four_bit_part(weight: Tensor, state: Any) -> tuple[Any, ...]:
+    """What bitsandbytes' 4-bit product needs beside the input, in the order of its arguments: from the packed
+    weight and its `QuantState`."""
+    packed = weight.view(-1, 1)
     shape, kind = list(state.shape), (state.blocksize, state.quant_type)
     if not state.nested:
         return (packed, shape, state.absmax, *kind)

@@ -9,6 +9,7 @@ from importlib import metadata
 from pathlib import Path
 
 from medreason.domain.provenance import ModelProvenance
+from medreason.engine.compiled_ahead import Ahead
 from medreason.engine.decoder import Decoder
 from medreason.engine.levers import Levers
 from medreason.engine.masked_lora import WornAdapter, linear_shapes
@@ -33,7 +34,7 @@ class Served:
     decoder: Decoder
     provenance: ModelProvenance
 
-    def __init__(self, base: LoadedBase, levers: Levers):
+    def __init__(self, base: LoadedBase, levers: Levers, ahead: Ahead | None = None):
         self.base = base
         self.adapter: AdapterInfo | None = None
         self.stops = stop_tokens(base)
@@ -43,7 +44,7 @@ class Served:
         self._own: OwnDecoder | None = None
         self._plain: PlainDecoder | None = None
         self._no_own = "it is switched off" if not levers.own_layers else unfit(base.model)
-        self._levers = levers
+        self._levers, self._ahead = levers, ahead
         if self._no_own:
             log.info("%s is decoded the plain way: %s", base.name, self._no_own)
 
@@ -110,7 +111,7 @@ class Served:
     def _ways(self, info: AdapterInfo | None) -> Iterator[OwnDecoder | PlainDecoder]:
         if not self._no_own:
             try:
-                self._own = self._own or OwnDecoder(self.base.model, self._levers)
+                self._own = self._own or OwnDecoder(self.base.model, self._levers, self._ahead)
             except Exception as fault:
                 log.warning("Answers are decoded the plain way, for the own one could not be made: %r", fault)
                 self._no_own = "it could not be made"

@@ -2,9 +2,9 @@
 
 from medreason.domain.estimate import Part
 from medreason.domain.training import TrainingConfig
-from medreason.finetune.base_shape import BaseShape
 from medreason.finetune.calibration import LOG_BYTES, TOKENIZER_BYTES
 from medreason.finetune.memory_need import precision_of
+from medreason.models.base_shape import BaseShape
 
 CHECKPOINTS, RESULT, MERGED, DOWNLOAD, SPARE = (
     "Checkpoints",

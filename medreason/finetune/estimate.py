@@ -8,11 +8,11 @@ from typing import Any
 
 from medreason.domain.estimate import Estimate, Machine
 from medreason.domain.training import TrainingConfig
-from medreason.finetune.base_shape import BaseShape
 from medreason.finetune.disk_need import disk_parts
 from medreason.finetune.memory_need import memory_parts
 from medreason.finetune.time_need import earlier_run, time_parts
 from medreason.finetune.workload import Workload
+from medreason.models.base_shape import BaseShape
 
 
 def estimate(

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 
 from medreason.domain.estimate import Part
 from medreason.domain.training import TrainingConfig
-from medreason.finetune.base_shape import BaseShape
 from medreason.finetune.calibration import (
     BESIDE_NF4_BYTES,
     CUDA_BYTES,
@@ -19,6 +18,7 @@ from medreason.finetune.calibration import (
     PROCESS_BYTES,
 )
 from medreason.finetune.workload import Workload
+from medreason.models.base_shape import BaseShape
 
 WEIGHTS, ADAPTER, KEPT, AT_WORK, GAPS, BESIDES = (
     "Base model",

@@ -10,7 +10,6 @@ from typing import Any, NamedTuple
 from medreason.domain.estimate import Machine, Part
 from medreason.domain.setting import settings_of
 from medreason.domain.training import TrainingConfig
-from medreason.finetune.base_shape import BaseShape
 from medreason.finetune.calibration import (
     CORE_FLOPS,
     GPU_FLOPS,
@@ -23,6 +22,7 @@ from medreason.finetune.calibration import (
 from medreason.finetune.memory_need import precision_of
 from medreason.finetune.recipe import rhythm
 from medreason.finetune.workload import Workload
+from medreason.models.base_shape import BaseShape
 
 STARTING, TRAINING, MEASURING = "Starting and loading", "Training", "Measuring the held-out loss"
 # Two runs that agree in these need the same time for a step.

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from medreason.domain.dataset import SourceKind
 from medreason.domain.estimate import Estimate, Finding, Machine, Severity
 from medreason.domain.training import TrainingConfig
-from medreason.finetune.base_shape import BaseShape
 from medreason.finetune.disk_need import needed_to_run
+from medreason.models.base_shape import BaseShape
 from medreason.models.tokenizer import tokenizer_name
 from medreason.services.plan_rows import CountedRows
 from medreason.text.lengths import cut_off, cut_off_sentence

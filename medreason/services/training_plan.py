@@ -11,13 +11,13 @@ from typing import Any
 from medreason.domain.case import Case
 from medreason.domain.estimate import Estimate, Finding, Machine, Severity
 from medreason.domain.training import TrainingConfig
-from medreason.finetune.base_shape import BaseShape, base_shape
 from medreason.finetune.config_file import config_text
 from medreason.finetune.disk_need import needed_to_run
 from medreason.finetune.estimate import estimate
 from medreason.finetune.manifest import ADAPTER, MANIFEST_FILE, read_manifest
 from medreason.finetune.time_need import OF_SPEED
 from medreason.folder import DataFolder
+from medreason.models.base_shape import BaseShape, base_shape
 from medreason.services.plan_findings import find
 from medreason.services.plan_rows import RowCounter
 

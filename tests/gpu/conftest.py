@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from medreason.finetune.base_shape import QWEN3_8B
+from medreason.models.base_shape import QWEN3_8B
 
 LINEARS = {name: QWEN3_8B.linears[name] for name in ("q_proj", "v_proj")}
 

@@ -28,7 +28,7 @@ PEAK_GIB = {"none": 19.0, "nf4": 7.5}
 def adapter_all(qwen3_8b: Path, tmp_path_factory) -> Path:
     """A random rank-16 adapter on all linear layers."""
     from medreason.engine.random_adapter import make_random_adapter
-    from medreason.finetune.base_shape import QWEN3_8B
+    from medreason.models.base_shape import QWEN3_8B
 
     names = {"q_proj": "self_attn", "k_proj": "self_attn", "v_proj": "self_attn", "o_proj": "self_attn"}
     names |= {"gate_proj": "mlp", "up_proj": "mlp", "down_proj": "mlp"}

@@ -55,7 +55,7 @@ def gpu_like(model: Any) -> Any:
         return [tensor.data_ptr() for tensor in tensors]
 
     steps._cuda, steps._graphs = True, Replays(where)
-    steps._compiled = CompiledLayer(decoder._model, backend="eager")
+    steps._compiled = CompiledLayer(decoder._model.shape, backend="eager")
     reading.late = True
     reading.send = lambda rows, tokens: reading._sent.append(Sent(rows, tokens.clone(), None))
     return decoder

@@ -73,8 +73,8 @@ def test_a_layer_is_compiled_once_for_all_layers_and_lengths(tiny_qwen3, tiny_ad
         model = OwnModel(load(tiny_qwen3), packed=False)
         model.wear(read_adapter(tiny_adapter))
         model.prepare(128)
-        compiled = CompiledLayer(model, backend="eager")
-        compiled.make(2, True, 64)
+        compiled = CompiledLayer(model.shape, backend="eager")
+        compiled.make(model.layers[0], 2, True, 64)
         assert compiled.ready == {(2, True)}
         with torch._dynamo.config.patch(error_on_recompile=True):
             for window in (64, 128):
@@ -120,3 +120,59 @@ def test_no_graph_outlives_a_cache_that_could_not_grow(tiny_qwen3, tiny_adapter,
         for one, token in decoder.step():
             said[one].append(token)
     assert [tokens[:12] for tokens in said.values()] == expected
+
+
+def test_what_is_compiled_beside_the_loading_is_what_the_model_needs(tiny_qwen3, tiny_adapter):
+    """A stand-in made of config.json and the adapter's header: the model's own layer then needs no compiling."""
+    import torch
+
+    from medreason.engine.compiled import CompiledLayer
+    from medreason.engine.compiled_ahead import stand_in, step_shape
+    from medreason.engine.own_model import OwnModel, ranks_of
+    from medreason.models.adapters import read_adapter
+    from medreason.models.base_shape import read_shape
+
+    traced = []
+
+    def backend(graph, inputs):
+        traced.append(graph)
+        return graph.forward
+
+    adapter, shape = read_adapter(tiny_adapter), read_shape(tiny_qwen3)
+    model = OwnModel(load(tiny_qwen3), packed=False)
+    model.wear(adapter)
+    assert step_shape(shape) == model.shape
+    torch._dynamo.reset()
+    layer = stand_in(shape, ranks_of(adapter), False, model.dtype, model.device)
+    for form in ((2, True), (1, False)):
+        CompiledLayer(model.shape, backend).make(layer, *form, 64)
+        made = len(traced)
+        CompiledLayer(model.shape, backend).make(model.layers[0], *form, 128)
+        assert len(traced) == made > 0
+    other = stand_in(shape, [rank + 8 for rank in ranks_of(adapter)], False, model.dtype, model.device)
+    CompiledLayer(model.shape, backend).make(other, 2, True, 64)
+    assert len(traced) > made  # so that the count tells something
+
+
+def test_the_engine_waits_for_what_is_being_compiled_and_not_for_what_is_not(monkeypatch):
+    import threading
+
+    from medreason.engine import compiled_ahead
+
+    going = threading.Event()
+
+    class Slow:
+        def __init__(self, shape):
+            pass
+
+        def make(self, layer, rows, adapted, length):
+            going.wait(10)
+            if rows == 4:
+                raise RuntimeError("no compiler here")
+
+    monkeypatch.setattr(compiled_ahead, "CompiledLayer", Slow)
+    ahead = compiled_ahead.Ahead(None, object(), ((2, True), (4, True), (8, True)))
+    assert ahead.done((16, True), 0) and not ahead.done((2, True), 0.01)
+    going.set()
+    assert all(ahead.done(form, 10) for form in ((2, True), (4, True), (8, True)))
+    assert ahead._layer is None

@@ -8,9 +8,9 @@ import pytest
 
 from medreason.domain.training import TrainingConfig
 from medreason.errors import MedReasonError
-from medreason.finetune.base_shape import EMBEDDED, QWEN3_8B, BaseShape, base_shape, read_shape, shape_of
 from medreason.finetune.presets import ARTICLE, PRESETS
 from medreason.folder import DataFolder
+from medreason.models.base_shape import EMBEDDED, QWEN3_8B, BaseShape, base_shape, read_shape, shape_of
 from tests.tiny import write_tensors
 
 LLAMA = {
@@ -49,7 +49,9 @@ def test_the_articles_adapter_is_on_two_layers() -> None:
 
 
 def test_the_embedded_model_is_as_its_own_configuration_says(embedded_model: Path) -> None:
-    assert replace(read_shape(embedded_model) or QWEN3_8B, on_disk=True) == EMBEDDED
+    read = read_shape(embedded_model) or QWEN3_8B
+    assert read.norm_epsilon == pytest.approx(EMBEDDED.norm_epsilon)
+    assert replace(read, on_disk=True, norm_epsilon=EMBEDDED.norm_epsilon) == EMBEDDED
 
 
 def test_the_larger_model_is_known_before_it_is_on_disk(folder: DataFolder) -> None:
@@ -60,7 +62,7 @@ def test_the_larger_model_is_known_before_it_is_on_disk(folder: DataFolder) -> N
 def test_a_folders_shape_is_read_from_it(folder: DataFolder, tmp_path: Path) -> None:
     place = model(tmp_path / "mine", {**LLAMA, "tie_word_embeddings": True, "max_position_embeddings": 512})
     shape = base_shape(TrainingConfig(base_model=str(place)), folder)
-    assert shape == BaseShape(2, 64, 128, 4, 4, 16, 100, tied=True, positions=512, on_disk=True)
+    assert shape == BaseShape(2, 64, 128, 4, 4, 16, 100, tied=True, positions=512, on_disk=True, family="llama")
     assert shape.table_parameters == 6400
 
 

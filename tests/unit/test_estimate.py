@@ -9,7 +9,6 @@ from hypothesis import strategies as st
 
 from medreason.domain.estimate import Machine
 from medreason.domain.training import TrainingConfig
-from medreason.finetune.base_shape import EMBEDDED, QWEN3_8B
 from medreason.finetune.calibration import MEAN_TOKENS
 from medreason.finetune.disk_need import MERGED, disk_parts, needed_to_run
 from medreason.finetune.estimate import estimate
@@ -17,6 +16,7 @@ from medreason.finetune.packing import packed_count
 from medreason.finetune.presets import ARTICLE, BALANCED, CPU_DEMO, FAST, PRESETS, SMALL_GPU
 from medreason.finetune.time_need import TRAINING, earlier_run
 from medreason.finetune.workload import Workload
+from medreason.models.base_shape import EMBEDDED, QWEN3_8B
 
 H100 = Machine("NVIDIA H100 80GB HBM3", 1, 85_520_809_984, 84_000_000_000, 10**11, 16, 10**12)
 LAPTOP = Machine(memory=16 * 1024**3, cores=8, disk_free=10**11)

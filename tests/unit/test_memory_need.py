@@ -11,11 +11,11 @@ import pytest
 
 from medreason.domain.training import TrainingConfig
 from medreason.finetune import memory_need
-from medreason.finetune.base_shape import EMBEDDED, QWEN3_8B
 from medreason.finetune.calibration import BESIDE_NF4_BYTES, CUDA_BYTES
 from medreason.finetune.memory_need import ADAPTER, KEPT, kept_by_a_layer, memory_parts, precision_of
 from medreason.finetune.presets import ARTICLE, BALANCED, CPU_DEMO, FAST, PRESETS, SMALL_GPU
 from medreason.finetune.workload import Workload
+from medreason.models.base_shape import EMBEDDED, QWEN3_8B
 from tests.conftest import CHECKOUT
 
 WORK = Workload(train=4750, held_out=250)

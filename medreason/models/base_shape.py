@@ -25,7 +25,8 @@ class BaseShape:
     """Sizes of a decoder model. `intermediate` is the width inside the feed-forward part; `tied`: embedding and
     head are one table; `head_norms`: each head of query and key is normalised; `quantized`: its folder holds
     4-bit weights. `positions` is the longest row it can read in tokens, 0 where that is not told. `on_disk`
-    says that the weights are on this computer."""
+    says that the weights are on this computer. `family` is its model type, and `norm_epsilon` what its norms add;
+    empty and 0 where that is not told."""
 
     layers: int
     hidden: int
@@ -39,6 +40,8 @@ class BaseShape:
     quantized: bool = False
     positions: int = 0
     on_disk: bool = False
+    family: str = ""
+    norm_epsilon: float = 0.0
 
     @property
     def linears(self) -> dict[str, tuple[int, int]]:
@@ -92,6 +95,8 @@ QWEN3_8B = BaseShape(
     tied=False,
     head_norms=True,
     positions=40960,
+    family="qwen3",
+    norm_epsilon=1e-6,
 )
 # https://huggingface.co/HuggingFaceTB/SmolLM2-135M-Instruct/blob/main/config.json
 EMBEDDED = BaseShape(
@@ -105,6 +110,8 @@ EMBEDDED = BaseShape(
     tied=True,
     positions=8192,
     on_disk=True,
+    family="llama",
+    norm_epsilon=1e-5,
 )
 PUBLISHED = {LARGER_MODEL: QWEN3_8B}
 
@@ -157,6 +164,8 @@ def shape_of(config: dict[str, Any]) -> BaseShape | None:
             head_norms=config.get("model_type") in NORMED_HEADS,
             quantized=bool(config.get("quantization_config")),
             positions=max(0, int(config.get("max_position_embeddings") or 0)),
+            family=str(config.get("model_type") or ""),
+            norm_epsilon=float(config.get("rms_norm_eps") or 0.0),
         )
     except (KeyError, TypeError, ValueError, AttributeError, ZeroDivisionError):
         return None
