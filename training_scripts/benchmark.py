@@ -2,6 +2,7 @@
 
 `decode`: both answers in one batch against the other ways to get them, on the same weights, prompt and budget.
 `memory`: the peak memory and the time of a step of short real runs against what the plan of each promised.
+`train`: tokens a second of short real runs of some presets, against the first of them and the GPU's ceiling.
 `ui`: many answers at once, scripted, from the real app over HTTP: how long their readers wait for the first words.
 """
 
@@ -17,9 +18,9 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from medreason import demo
 from medreason.arguments import Parser, data_folder
-from medreason.bench import memory_runs
+from medreason.bench import memory_runs, training_speed
 from medreason.errors import MedReasonError
-from medreason.finetune.presets import ARTICLE, BALANCED, SMALL_GPU
+from medreason.finetune.presets import ARTICLE, BALANCED, FAST, SMALL_GPU
 from medreason.models.base_shape import QWEN3_8B
 
 RANDOM = "random"
@@ -53,33 +54,35 @@ def read_arguments(arguments: list[str]) -> argparse.Namespace:
     )
     decode.add_data_dir()
     memory = kinds.add_parser("memory", help="what short runs take against what their plan promises")
-    memory.add_argument("--json", type=Path, required=True, help="file to write the rows to")
-    memory.add_argument(
-        "--presets",
-        nargs="+",
-        default=[ARTICLE, BALANCED, SMALL_GPU],
-        help="names of presets (default %(default)s)",
-    )
-    memory.add_argument(
+    short_runs(memory, [ARTICLE, BALANCED, SMALL_GPU], steps=3)
+    train = kinds.add_parser("train", help="how quickly presets train, against the first of them")
+    short_runs(train, [ARTICLE, BALANCED, FAST, SMALL_GPU], steps=6)
+    ui = kinds.add_parser("ui", help="many scripted answers at once, read from the real app over HTTP")
+    ui.add_argument("--json", type=Path, required=True, help="file to write the rows to")
+    ui.add_argument("--streams", type=int, default=50, help="answers at once (default %(default)s)")
+    ui.add_argument("--words", type=int, default=500, help="words of each side (default %(default)s)")
+    return parser.parse_args(arguments)
+
+
+def short_runs(parser: argparse.ArgumentParser, presets: list[str], steps: int) -> None:
+    """Options of the kinds that make short real runs."""
+    parser.add_argument("--json", type=Path, required=True, help="file to write the rows to")
+    parser.add_argument("--presets", nargs="+", default=presets, help="names of presets (default %(default)s)")
+    parser.add_argument(
         "--base", type=Path, required=True, metavar="FOLDER", help="base model, maybe of random weights"
     )
-    memory.add_argument(
+    parser.add_argument(
         "--make-base",
         type=Path,
         metavar="TOKENIZER",
         help="where --base is not there yet, write it: the shapes of Qwen3-8B with random weights, and the "
         "tokenizer of this folder",
     )
-    memory.add_argument("--rows", required=True, metavar="FILE", help="training rows")
-    memory.add_argument("--steps", type=int, default=3, help="steps of each run (default %(default)s)")
-    memory.add_argument(
+    parser.add_argument("--rows", required=True, metavar="FILE", help="training rows")
+    parser.add_argument("--steps", type=int, default=steps, help="steps of each run (default %(default)s)")
+    parser.add_argument(
         "--set", nargs="+", default=[], metavar="KEY=VALUE", dest="overrides", help="settings for every preset"
     )
-    ui = kinds.add_parser("ui", help="many scripted answers at once, read from the real app over HTTP")
-    ui.add_argument("--json", type=Path, required=True, help="file to write the rows to")
-    ui.add_argument("--streams", type=int, default=50, help="answers at once (default %(default)s)")
-    ui.add_argument("--words", type=int, default=500, help="words of each side (default %(default)s)")
-    return parser.parse_args(arguments)
 
 
 def measure_decode(given: argparse.Namespace) -> list[dict[str, object]]:
@@ -112,12 +115,22 @@ def measure_decode(given: argparse.Namespace) -> list[dict[str, object]]:
 
 def measure_memory(given: argparse.Namespace) -> list[dict[str, object]]:
     """What short runs take against what their plan promises."""
-    memory_runs.check(given.presets, given.steps)
+    ready_for_runs(given, least=2)
+    return memory_runs.measure(given.presets, given.base, given.rows, given.steps, given.overrides)
+
+
+def measure_train(given: argparse.Namespace) -> list[dict[str, object]]:
+    """Tokens a second of short runs."""
+    ready_for_runs(given, least=training_speed.SKIPPED + 1)
+    return training_speed.measure(given.presets, given.base, given.rows, given.steps, given.overrides)
+
+
+def ready_for_runs(given: argparse.Namespace, least: int) -> None:
+    memory_runs.check(given.presets, given.steps, least)
     if not given.base.is_dir():
         if given.make_base is None:
             raise MedReasonError(f"There is no base model at {given.base}. Give a folder, or --make-base as well.")
         make_base(given.base, given.make_base)
-    return memory_runs.measure(given.presets, given.base, given.rows, given.steps, given.overrides)
 
 
 def measure_ui(given: argparse.Namespace) -> list[dict[str, object]]:
@@ -178,7 +191,13 @@ def main(arguments: list[str]) -> int:
     try:
         if not given.json.parent.is_dir():
             raise MedReasonError(f"The folder of --json, {given.json.parent}, does not exist. Make it first.")
-        rows = {"decode": measure_decode, "memory": measure_memory, "ui": measure_ui}[given.kind](given)
+        kinds = {
+            "decode": measure_decode,
+            "memory": measure_memory,
+            "train": measure_train,
+            "ui": measure_ui,
+        }
+        rows = kinds[given.kind](given)
         report = {"machine": machine(), "versions": versions(), "rows": rows}
         given.json.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
     except MedReasonError as fault:

@@ -9,6 +9,7 @@ import tempfile
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from medreason.domain.training import TrainingConfig
 from medreason.errors import MedReasonError
@@ -21,13 +22,14 @@ from medreason.folder import DataFolder
 TRAIN = Path(__file__).resolve().parent.parent.parent / "training_scripts" / "train_qlora.py"
 
 
-def check(presets: Sequence[str], steps: int) -> None:
+def check(presets: Sequence[str], steps: int, least: int = 2) -> None:
     """Raise `MedReasonError` for what cannot be measured, before anything is made for it."""
     unknown = [name for name in presets if name not in PRESETS]
     if unknown:
         raise MedReasonError(f"There is no preset {unknown[0]}. Choose one of: {'; '.join(PRESETS)}.")
-    if steps < 2:
-        raise MedReasonError(f"--steps is {steps}: give 2 or more, since the first step is unlike the others.")
+    if steps < least:
+        first = "the first step is" if least == 2 else "the first steps are"
+        raise MedReasonError(f"--steps is {steps}: give {least} or more, since {first} unlike the others.")
 
 
 def measure(
@@ -75,14 +77,7 @@ def memory_rows(name: str, config: TrainingConfig, folder: DataFolder) -> list[d
     run = folder.runs / "measured"
     write_config(config, folder.root / "config.yaml")
     print(f"{name}: running {planned.estimate.steps} steps", file=sys.stderr, flush=True)
-    script = TRAIN
-    words = [sys.executable, script, "--config", folder.root / "config.yaml", "--output-dir", run]
-    words += ["--data-dir", folder.root]
-    ran = subprocess.run([str(word) for word in words], capture_output=True, text=True)
-    manifest = read_manifest(run / ADAPTER)
-    if ran.returncode != 0 or manifest is None:
-        said = (ran.stderr.strip().splitlines() or ["it said nothing"])[-1]
-        raise MedReasonError(f"The run of {name} ended with code {ran.returncode}: {said[:500]}")
+    manifest = run_script(name, folder, run)
     peaks, gpu = manifest["peak_memory_gib"], planned.machine.gpus > 0
     promised = planned.estimate.gpu_memory_bytes / 2**30
     by_words = {part.what: part.amount for part in planned.estimate.time}
@@ -107,6 +102,22 @@ def memory_rows(name: str, config: TrainingConfig, folder: DataFolder) -> list[d
         what = f"a step, {name} on {where}: measured against the plan ({manifest['tokens_per_s']} tokens/s)"
         rows.append(figure(f"step_{slug(name)}", what, a_step, "s", by_words[TRAINING] / planned.estimate.steps))
     return rows
+
+
+def run_script(name: str, folder: DataFolder, run: Path) -> dict[str, Any]:
+    """Train by the settings file in `folder`, into `run`; gives the adapter's manifest. What the run printed that
+    speaks of a lever left out is told."""
+    words = [sys.executable, TRAIN, "--config", folder.root / "config.yaml", "--output-dir", run]
+    words += ["--data-dir", folder.root]
+    ran = subprocess.run([str(word) for word in words], capture_output=True, text=True)
+    manifest = read_manifest(run / ADAPTER)
+    if ran.returncode != 0 or manifest is None:
+        said = (ran.stderr.strip().splitlines() or ["it said nothing"])[-1]
+        raise MedReasonError(f"The run of {name} ended with code {ran.returncode}: {said[:500]}")
+    for line in ran.stdout.splitlines():
+        if "left out" in line:
+            print(f"{name}: {line}", file=sys.stderr, flush=True)
+    return manifest
 
 
 def figure(name: str, what: str, value: float, unit: str, against: float) -> dict[str, object]:

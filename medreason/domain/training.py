@@ -251,6 +251,30 @@ class TrainingConfig:
         group="Memory and speed",
         advanced=True,
     )
+    attention: str = setting(
+        "by document",
+        "Attention over packed rows",
+        "by document computes nothing between two conversations of a packed row; masked is the library's own way. "
+        "Only a GPU is asked.",
+        group="Memory and speed",
+        choices=("by document", "masked"),
+        advanced=True,
+    )
+    fused_lora: bool = setting(
+        True,
+        "LoRA in one product",
+        "Adds the adapter within the layer's own product: faster on a GPU, the same up to rounding. Not where "
+        "dropout acts.",
+        group="Memory and speed",
+        advanced=True,
+    )
+    compiled_parts: bool = setting(
+        True,
+        "Compiled norms and gates",
+        "Compiles what lies between the products on a GPU: faster, after some seconds of preparation.",
+        group="Memory and speed",
+        advanced=True,
+    )
     log_every: int = setting(
         0,
         "Log every so many steps",

@@ -21,6 +21,7 @@ from medreason.errors import MedReasonError
 from medreason.finetune.board import open_board
 from medreason.finetune.callbacks import Reporter
 from medreason.finetune.checkpoints import WEIGHTS, best_of, clear_unfinished, place_of, read_checkpoints, verified
+from medreason.finetune.fast.path import keeps_16_bits, take
 from medreason.finetune.progress import Recorder, cut_after, read_losses
 from medreason.finetune.recipe import lora_settings, rhythm, step_count, trainer_settings
 from medreason.finetune.resume import Resumption
@@ -87,7 +88,10 @@ def fit(base: Any, tokenizer: Any, task: Task, recorder: Recorder, stopping: Sto
 def trainer_of(model: Any, tokenizer: Any, task: Task, reporter: Reporter) -> RunTrainer:
     """The trainer of a task, which tells `reporter` what it does."""
     resumption = task.resumption
-    settings = trainer_settings(task.config, task.run / SCRATCH, len(task.train.rows), torch.cuda.is_available())
+    gpu = torch.cuda.is_available()
+    settings = trainer_settings(task.config, task.run / SCRATCH, len(task.train.rows), gpu)
+    # Where all is in 16 bits already, the library's casting would only look at every product.
+    settings["bf16"] = gpu and not keeps_16_bits(model, task.config)
     trainer = RunTrainer(
         reporter=reporter,
         run=task.run,
@@ -123,6 +127,8 @@ def dressed(base: Any, config: TrainingConfig) -> Any:
         ) from fault
     if config.gradient_checkpointing:
         model.enable_input_require_grads()
+    for line in take(model, config, torch.cuda.is_available()):
+        print(line, flush=True)
     return model
 
 

@@ -75,6 +75,7 @@ def describe(
         "training_s": training_s,
         "tokens_seen": fitted.tokens_seen,
         "tokens_per_s": round(fitted.tokens_seen / training_s, 1) if training_s else None,
+        "tokens_a_pass": task.train.tokens,
         "taught_tokens_a_pass": task.train.taught_tokens,
         "peak_memory_gib": {
             "gpu": _rounded(fitted.gpu_memory_gib),

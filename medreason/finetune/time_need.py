@@ -40,6 +40,9 @@ OF_A_STEP = (
     "lora_dropout",
     "target_modules",
     "gradient_checkpointing",
+    "attention",
+    "fused_lora",
+    "compiled_parts",
 )
 # What a manifest tells of a run's speed.
 OF_SPEED = ("run_name", "config", "steps", "training_s", "duration_s", "hardware")

@@ -31,6 +31,10 @@ ELSEWHERE = {
     "keep_checkpoints",
     "best_by_held_out",
     "tensorboard",
+    # of the fast path, which test_fast_path covers
+    "attention",
+    "fused_lora",
+    "compiled_parts",
 }
 OTHER = {
     "optimizer": "paged_adamw_8bit",

@@ -1,0 +1,109 @@
+"""How quickly presets train, side by side: short real runs, each in a process of its own by the script that makes
+real ones, against the first of them and against what the processor can do.
+
+Tokens are useful ones, padding left out; the first steps, which compile and warm up, are not counted.
+"""
+
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from medreason.bench.memory_runs import config_from_words, figure, run_script, short, slug
+from medreason.domain.training import TrainingConfig
+from medreason.finetune.config_file import write_config
+from medreason.finetune.manifest import ADAPTER, read_manifest
+from medreason.finetune.presets import PRESETS
+from medreason.finetune.progress import read_losses
+from medreason.folder import DataFolder
+from medreason.models.base_shape import BaseShape, base_shape
+
+SKIPPED = 2  # steps that are not counted
+WHOLE_EPOCH_ROWS = 19_704  # of FreedomIntelligence/medical-o1-reasoning-SFT, "en"
+PRODUCT = 8192
+TIMES = 20
+
+
+def measure(
+    presets: Sequence[str], base: Path, rows: str, steps: int, overrides: Sequence[str], devices: int = 1
+) -> list[dict[str, object]]:
+    """A row a figure. The first preset is what the others are compared with."""
+    found: list[dict[str, object]] = []
+    speeds: dict[str, float] = {}
+    peak = product_flops()
+    with tempfile.TemporaryDirectory(prefix="medreason-speed-") as scratch:
+        for number, name in enumerate(presets):
+            wanted = short(PRESETS[name], base, rows, steps)
+            config = config_from_words(wanted, Path(scratch) / "config.yaml", overrides)
+            folder = DataFolder(Path(scratch) / f"data-{number}")
+            speed, more = _run(name, config, folder)
+            speeds[name] = speed
+            first = speeds[presets[0]]
+            what = f"{name}: useful tokens a second against {presets[0]}"
+            found.append(figure(f"train_{slug(name)}", what, speed, "tokens/s", first))
+            found += more
+            shape = base_shape(config, folder)
+            if peak and shape is not None:
+                most = peak / flops_a_token(shape, config.gradient_checkpointing)
+                what = f"{name}: against all products at the {peak / 1e12:.0f} TFLOP/s of one large product"
+                found.append(figure(f"ceiling_{slug(name)}", what, speed, "tokens/s", most))
+    return found
+
+
+def flops_a_token(shape: BaseShape, again: bool) -> float:
+    """Operations of one token there and back: two a weight forwards, two for the gradient of what flows (frozen
+    weights ask for no gradient of their own), two more for the layers where they are computed `again`. Attention
+    and the adapter are left out."""
+    head = shape.vocab * shape.hidden
+    return 2.0 * (2 * (shape.linear_parameters + head) + (shape.linear_parameters if again else 0))
+
+
+def product_flops() -> float:
+    """Operations a second of one large product in 16 bits on the GPU; 0 without one. Measured beside the runs,
+    since clocks differ from day to day."""
+    import torch
+
+    if not torch.cuda.is_available():
+        return 0.0
+    one, other = (torch.randn(PRODUCT, PRODUCT, dtype=torch.bfloat16, device="cuda") for _ in range(2))
+    seconds = []
+    for _ in range(3):
+        torch.cuda.synchronize()
+        began = time.perf_counter()
+        for _ in range(TIMES):
+            one @ other
+        torch.cuda.synchronize()
+        seconds.append((time.perf_counter() - began) / TIMES)
+    del one, other
+    torch.cuda.empty_cache()
+    return 2 * PRODUCT**3 / statistics.median(seconds)
+
+
+def _run(name: str, config: TrainingConfig, folder: DataFolder) -> tuple[float, list[dict[str, object]]]:
+    folder.prepare()
+    run = folder.runs / "measured"
+    write_config(config, folder.root / "config.yaml")
+    print(f"{name}: running {config.max_steps} steps", file=sys.stderr, flush=True)
+    run_script(name, folder, run)
+    manifest = read_manifest(run / ADAPTER) or {}
+    points = [point for point in read_losses(run) if not point.held_out and point.tokens_per_s]
+    counted = [float(point.tokens_per_s or 0) for point in points[SKIPPED:]]
+    speed = statistics.median(counted)
+    return speed, list(_besides(name, manifest, points[0].elapsed_s, speed))
+
+
+def _besides(name: str, manifest: dict[str, Any], first_s: float | None, speed: float) -> Any:
+    kept = manifest["peak_memory_gib"]
+    if kept.get("gpu"):
+        yield figure(f"peak_{slug(name)}", f"{name}: peak memory, allocated", kept["gpu"] * 2**30 / 1e9, "GB", 0)
+    if first_s is not None:
+        yield figure(f"first_{slug(name)}", f"{name}: start of the script to the first step", first_s, "s", 0)
+    rows = manifest["data"]["train_rows"]
+    a_row = manifest.get("tokens_a_pass", 0) / rows if rows else 0
+    if a_row:
+        minutes = WHOLE_EPOCH_ROWS * a_row / speed / 60
+        what = f"{name}: one pass over {WHOLE_EPOCH_ROWS:,} rows of {a_row:,.0f} tokens, reckoned"
+        yield figure(f"epoch_{slug(name)}", what, minutes, "min", 0)

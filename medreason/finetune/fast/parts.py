@@ -1,0 +1,118 @@
+"""What lies between the products of a layer (norms, rotary positions, the gate) as compiled functions: each then
+reads and writes memory once, where the library's modules do so for every operation.
+
+They compute what the modules of the Qwen3 and Llama family compute, in the same precision.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+FAMILIES = ("qwen3", "llama")
+
+
+def norm(x: Tensor, weight: Tensor, epsilon: float) -> Tensor:
+    """Root mean square norm over the last dimension, computed in 32 bits (Zhang and Sennrich 2019,
+    https://arxiv.org/abs/1910.07467)."""
+    wide = x.float()
+    return weight * (wide * torch.rsqrt(wide.square().mean(-1, keepdim=True) + epsilon)).to(x.dtype)
+
+
+def turned(x: Tensor, weight: Tensor | None, cos: Tensor, sin: Tensor, epsilon: float) -> Tensor:
+    """Heads [rows, tokens, heads, size], normed where the family does, turned by their places: `cos` and `sin`
+    [rows, tokens, size]."""
+    if weight is not None:
+        x = norm(x, weight, epsilon)
+    first, second = x.chunk(2, dim=-1)
+    return x * cos[:, :, None] + torch.cat((-second, first), dim=-1) * sin[:, :, None]
+
+
+def gated(gate: Tensor, up: Tensor) -> Tensor:
+    """SiLU of `gate` times `up`."""
+    return functional.silu(gate) * up
+
+
+def install(model: Any, compiled: bool = True) -> str:
+    """Put them into the layers of `model`; why not, or nothing. Without `compiled` they run as they are, which
+    is for tests on a CPU."""
+    if model.config.model_type not in FAMILIES:
+        return f"{model.config.model_type} is of another family"
+    if model.config.hidden_act != "silu":
+        return f"its activation is {model.config.hidden_act}"
+    if any(kind != "full_attention" for kind in getattr(model.config, "layer_types", None) or ()):
+        return "some of its layers look at a window only"
+    make: Callable[[Any], Any] = _compiled if compiled else lambda function: function
+    of_norm, of_turned, of_gated = make(norm), make(turned), make(gated)
+    inner = model.get_submodule("model") if hasattr(model, "model") else model
+    for layer in inner.layers:
+        for one in (layer.input_layernorm, layer.post_attention_layernorm):
+            one.forward = _norm_of(one, of_norm)
+        layer.self_attn.forward = _attention_of(layer.self_attn, of_turned)
+        layer.mlp.forward = _feed_of(layer.mlp, of_gated)
+    inner.norm.forward = _norm_of(inner.norm, of_norm)
+    return ""
+
+
+def _compiled(function: Any) -> Any:
+    """Compiled for any number of tokens, which is the second dimension of all that it is given but weights."""
+    quick = torch.compile(function)
+    mark: Any = torch._dynamo.maybe_mark_dynamic
+
+    def called(*given: Any) -> Any:
+        for one in given:
+            if isinstance(one, Tensor) and one.dim() > 2:
+                mark(one, 1)
+        return quick(*given)
+
+    return called
+
+
+def _norm_of(module: Any, of_norm: Any) -> Any:
+    epsilon = float(module.variance_epsilon)
+    return lambda x: of_norm(x, module.weight, epsilon)
+
+
+def _feed_of(module: Any, of_gated: Any) -> Any:
+    return lambda x: module.down_proj(of_gated(module.gate_proj(x), module.up_proj(x)))
+
+
+def _attention_of(module: Any, of_turned: Any) -> Any:
+    from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
+
+    norms = [getattr(module, name, None) for name in ("q_norm", "k_norm")]
+    weights = [one.weight if one is not None else None for one in norms]
+    epsilon = float(norms[0].variance_epsilon) if norms[0] is not None else 0.0
+    usual = module.forward
+
+    def forward(
+        hidden_states: Tensor, position_embeddings: Any, attention_mask: Any = None, **more: Any
+    ) -> tuple[Tensor, Any]:
+        if more.get("past_key_values") is not None:
+            return usual(
+                hidden_states=hidden_states,
+                position_embeddings=position_embeddings,
+                attention_mask=attention_mask,
+                **more,
+            )
+        shape = (*hidden_states.shape[:-1], -1, module.head_dim)
+        cos, sin = position_embeddings
+        query = of_turned(module.q_proj(hidden_states).view(shape), weights[0], cos, sin, epsilon)
+        key = of_turned(module.k_proj(hidden_states).view(shape), weights[1], cos, sin, epsilon)
+        value = module.v_proj(hidden_states).view(shape)
+        attend = ALL_ATTENTION_FUNCTIONS[module.config._attn_implementation]
+        said, shares = attend(
+            module,
+            query.transpose(1, 2),
+            key.transpose(1, 2),
+            value.transpose(1, 2),
+            attention_mask,
+            dropout=module.attention_dropout if module.training else 0.0,
+            scaling=module.scaling,
+            **more,
+        )
+        return module.o_proj(said.reshape(*shape[:-2], -1)), shares
+
+    return forward

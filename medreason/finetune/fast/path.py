@@ -1,0 +1,51 @@
+"""Puts the levers of the fast path on a model that is about to train. What cannot run on a machine or a model is
+left out, with a line in the run's log.
+"""
+
+import logging
+from typing import Any
+
+import torch
+
+from medreason.domain.training import TrainingConfig
+from medreason.finetune.fast import attention, parts, product
+
+log = logging.getLogger(__name__)
+
+
+def take(model: Any, config: TrainingConfig, on_gpu: bool) -> list[str]:
+    """Have `model`, which PEFT has dressed, train as quickly as `config` lets it; a line for each lever that was
+    asked for and left out. On a CPU, where none of them helps, nothing is done."""
+    if not on_gpu:
+        return []
+    left_out = []
+    base = model.get_base_model()
+    if config.packing and config.attention == "by document":
+        left_out += _said("Attention by document", lambda: attention.use(base))
+    if config.compiled_parts:
+        left_out += _said("Compiled norms, positions and gates", lambda: parts.install(base))
+    if config.fused_lora:
+        left_out += _said("LoRA in one product", lambda: _fused(model))
+    return left_out
+
+
+def keeps_16_bits(model: Any, config: TrainingConfig) -> bool:
+    """Whether nothing needs autocast: every frozen weight that is computed with is in 16 bits or fewer, and the
+    product casts the adapter itself."""
+    return config.fused_lora and all(
+        weight.dtype is not torch.float32 for weight in model.parameters() if not weight.requires_grad
+    )
+
+
+def _fused(model: Any) -> str:
+    count, reason = product.install(model)
+    return "" if count and not reason else reason or "no layer is adapted"
+
+
+def _said(what: str, put_on: Any) -> list[str]:
+    try:
+        reason = put_on()
+    except Exception as fault:
+        log.exception("%s could not be put on", what)
+        reason = f"{type(fault).__name__}"
+    return [f"{what} is left out: {reason}."] if reason else []

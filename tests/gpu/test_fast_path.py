@@ -1,0 +1,115 @@
+"""The fast path at the width of Qwen3-8B, with its kernels and its compiler: loss and gradients are those of the
+plain path up to rounding, and no document of a packed row sees another.
+"""
+
+import copy
+from typing import Any
+
+import pytest
+
+from medreason.models.base_shape import QWEN3_8B
+from tests.integration.test_fast_path import packed
+
+pytestmark = [pytest.mark.gpu, pytest.mark.filterwarnings("default")]
+
+LAYERS, VOCABULARY = 3, 4096
+APART = 0.03  # of the norm of a gradient: rounding of 16 bits, over three layers
+
+
+@pytest.fixture(scope="module", params=["none", "nf4"])
+def dressed(request: pytest.FixtureRequest) -> Any:
+    """Three layers of random weights with an adapter on all linear layers, in 16 or 4 bits."""
+    torch = pytest.importorskip("torch")
+    if not torch.cuda.is_available():
+        pytest.skip("no NVIDIA GPU")
+    import transformers
+    from peft import LoraConfig, get_peft_model
+
+    torch.manual_seed(1)
+    config = transformers.Qwen3Config(
+        vocab_size=VOCABULARY,
+        hidden_size=QWEN3_8B.hidden,
+        intermediate_size=QWEN3_8B.intermediate,
+        num_hidden_layers=LAYERS,
+        num_attention_heads=QWEN3_8B.heads,
+        num_key_value_heads=QWEN3_8B.kv_heads,
+        head_dim=QWEN3_8B.head_dim,
+        attn_implementation="sdpa",
+        tie_word_embeddings=False,
+    )
+    model = transformers.Qwen3ForCausalLM(config).to("cuda", torch.bfloat16).requires_grad_(False)
+    if request.param == "nf4":
+        from bitsandbytes.nn import Linear4bit
+
+        for layer in model.model.layers:
+            for part in (layer.self_attn, layer.mlp):
+                for name, linear in list(part.named_children()):
+                    if type(linear) is torch.nn.Linear:
+                        four = Linear4bit(
+                            linear.in_features,
+                            linear.out_features,
+                            bias=False,
+                            compute_dtype=torch.bfloat16,
+                            quant_type="nf4",
+                        )
+                        four.load_state_dict({"weight": linear.weight.cpu()}, strict=False)
+                        setattr(part, name, four.to("cuda").requires_grad_(False))
+    worn = get_peft_model(
+        model, LoraConfig(r=16, lora_alpha=32, target_modules="all-linear", task_type="CAUSAL_LM")
+    )
+    for name, weight in worn.named_parameters():
+        if weight.requires_grad:
+            weight.data = weight.data.to(torch.bfloat16)
+            if "lora_B" in name:
+                torch.nn.init.normal_(weight, std=0.02)
+    return worn.train()
+
+
+def batch_of(*lengths: int) -> dict[str, Any]:
+    import torch
+
+    torch.manual_seed(3)
+    batch = packed([torch.randint(0, VOCABULARY, (length,)) for length in lengths])
+    return {name: one.to("cuda") if hasattr(one, "to") else one for name, one in batch.items()}
+
+
+def fast(model: Any) -> Any:
+    from medreason.domain.training import TrainingConfig
+    from medreason.finetune.fast import attention, path
+
+    quick = copy.deepcopy(model)
+    assert path.take(quick, TrainingConfig(packing=True), on_gpu=True) == []
+    assert attention.varlen is not None
+    return quick
+
+
+def gradients(model: Any, batch: dict[str, Any]) -> tuple[float, dict[str, Any]]:
+    model.zero_grad()
+    loss = model(**batch, use_cache=False).loss
+    loss.backward()
+    return float(loss), {name: w.grad.float() for name, w in model.named_parameters() if w.requires_grad}
+
+
+def test_loss_and_gradients_agree_with_the_plain_path(dressed: Any) -> None:
+    batch = batch_of(700, 333, 64, 951)
+    expected, found = gradients(dressed, batch), gradients(fast(dressed), batch)
+    assert abs(found[0] - expected[0]) < 2e-3 * expected[0]
+    assert len(found[1]) == LAYERS * 14
+    worst = max(float((found[1][name] - grad).norm() / grad.norm()) for name, grad in expected[1].items())
+    print(f"\nloss {found[0]:.5f} against {expected[0]:.5f}, gradients at most {worst:.1e} apart")
+    assert worst < APART
+
+
+def test_each_packed_document_is_computed_as_if_it_were_alone(dressed: Any) -> None:
+    import torch
+
+    lengths = (700, 5, 333, 951)
+    model, batch = fast(dressed), batch_of(*lengths)
+    with torch.no_grad():
+        ids = batch["input_ids"]
+        labels = batch.pop("labels")
+        together = model(**batch, use_cache=False).logits[0].float().split(list(lengths))
+        for text, found in zip(ids[0].split(list(lengths)), together, strict=True):
+            alone = model(input_ids=text[None], use_cache=False).logits[0].float()
+            assert float((found - alone).square().mean().sqrt() / alone.std()) < APART
+    assert labels.shape == ids.shape

@@ -1,0 +1,213 @@
+"""The fast path of training computes what the plain path does: on the CPU, without its compilers and kernels."""
+
+import copy
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from medreason.domain.training import TrainingConfig
+
+pytestmark = [
+    pytest.mark.filterwarnings("ignore:`is_gradient_checkpointing`:FutureWarning"),
+    pytest.mark.filterwarnings("ignore:`gradient_checkpointing_enable`:FutureWarning"),
+]
+
+ALL_LINEAR = {"q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"}
+
+
+def make_model(kind: str) -> Any:
+    import torch
+    import transformers
+
+    torch.manual_seed(1)
+    sizes = {
+        "vocab_size": 300,
+        "hidden_size": 64,
+        "intermediate_size": 128,
+        "num_hidden_layers": 2,
+        "num_attention_heads": 4,
+        "num_key_value_heads": 2,
+        "head_dim": 16,
+        "attn_implementation": "sdpa",
+        "initializer_range": 0.2,
+    }
+    if kind == "qwen3":
+        return transformers.Qwen3ForCausalLM(transformers.Qwen3Config(**sizes))
+    return transformers.LlamaForCausalLM(transformers.LlamaConfig(**sizes))
+
+
+def dressed(kind: str = "qwen3", **lora: Any) -> Any:
+    import torch
+    from peft import LoraConfig, get_peft_model
+
+    model = make_model(kind).requires_grad_(False)
+    settings = {"r": 4, "lora_alpha": 8, "target_modules": ALL_LINEAR, "task_type": "CAUSAL_LM", **lora}
+    worn = get_peft_model(model, LoraConfig(**settings))
+    torch.manual_seed(2)
+    for name, weight in worn.named_parameters():
+        if "lora_B" in name:
+            torch.nn.init.normal_(weight, std=0.1)
+    return worn.train()
+
+
+def documents(*lengths: int) -> list[Any]:
+    import torch
+
+    torch.manual_seed(3)
+    return [torch.randint(0, 300, (length,)) for length in lengths]
+
+
+def packed(texts: list[Any]) -> dict[str, Any]:
+    """A row as TRL's collator makes it of packed conversations."""
+    from trl.trainer.sft_trainer import DataCollatorForLanguageModeling
+
+    row = {
+        "input_ids": [int(token) for text in texts for token in text],
+        "labels": [int(token) for text in texts for token in text],
+        "seq_lengths": [len(text) for text in texts],
+    }
+    return dict(DataCollatorForLanguageModeling(pad_token_id=0, padding_free=True)([row]))
+
+
+def fast(model: Any) -> Any:
+    from medreason.finetune.fast import attention, parts, product
+
+    base = model.get_base_model()
+    assert attention.use(base) == "" and parts.install(base, compiled=False) == ""
+    assert product.install(model) == (14, "")
+    return model
+
+
+def gradients(model: Any, batch: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
+    model.zero_grad()
+    loss = model(**batch, use_cache=False).loss
+    loss.backward()
+    return loss.detach(), {
+        name: weight.grad.clone() for name, weight in model.named_parameters() if weight.requires_grad
+    }
+
+
+@pytest.mark.parametrize("kind", ["qwen3", "llama"])
+@pytest.mark.parametrize("checkpointing", [False, True])
+def test_loss_and_gradients_are_those_of_the_plain_path(kind: str, checkpointing: bool) -> None:
+    import torch
+
+    plain, batch = dressed(kind), packed(documents(23, 40, 7))
+    quick = fast(copy.deepcopy(plain))
+    if checkpointing:
+        for model in (plain, quick):
+            model.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
+            model.enable_input_require_grads()
+    expected, found = gradients(plain, batch), gradients(quick, batch)
+    torch.testing.assert_close(found[0], expected[0], rtol=1e-5, atol=1e-5)
+    assert found[1].keys() == expected[1].keys() and len(found[1]) == 28
+    for name, grad in found[1].items():
+        assert float(grad.abs().max()) > 0, name
+        torch.testing.assert_close(grad, expected[1][name], rtol=1e-3, atol=1e-5, msg=name)
+
+
+@pytest.mark.parametrize("kind", ["qwen3", "llama"])
+def test_each_packed_document_is_computed_as_if_it_were_alone(kind: str) -> None:
+    import torch
+
+    texts = documents(31, 5, 1, 50)
+    model = fast(dressed(kind))
+    with torch.no_grad():
+        batch = packed(texts)
+        batch.pop("labels")
+        together = model(**batch, use_cache=False).logits[0].split([len(text) for text in texts])
+        for text, found in zip(texts, together, strict=True):
+            alone = model(input_ids=text[None], use_cache=False).logits[0]
+            torch.testing.assert_close(found, alone, rtol=1e-4, atol=1e-4)
+        # Another document before it changes nothing of it.
+        other = packed([documents(9)[0], *texts[1:]])
+        other.pop("labels")
+        moved = model(**other, use_cache=False).logits[0][-50:]
+        torch.testing.assert_close(moved, together[-1], rtol=1e-4, atol=1e-4)
+
+
+def test_a_step_changes_the_adapter_and_leaves_the_base_as_it_is() -> None:
+    import torch
+
+    model, batch = fast(dressed()), packed(documents(20, 30))
+    before = {name: weight.detach().clone() for name, weight in model.named_parameters()}
+    learned = [weight for weight in model.parameters() if weight.requires_grad]
+    optimizer = torch.optim.AdamW(learned, lr=1e-2)
+    losses = []
+    for _ in range(5):
+        losses.append(float(gradients(model, batch)[0]))
+        optimizer.step()
+    assert losses[-1] < losses[0]
+    for name, weight in model.named_parameters():
+        assert torch.equal(weight, before[name]) != weight.requires_grad, name
+
+
+def test_with_the_adapter_off_it_is_the_base() -> None:
+    import torch
+
+    batch = packed(documents(20, 30))
+    model, base = fast(dressed()), make_model("qwen3")
+    with torch.no_grad(), model.disable_adapter():
+        found = model(**batch, use_cache=False).loss
+        torch.testing.assert_close(found, base(**batch, use_cache=False).loss, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("lora", "reason"),
+    [
+        ({"lora_dropout": 0.1}, "dropout acts between layer and adapter"),
+        ({"use_dora": True}, "it is another kind of LoRA"),
+    ],
+)
+def test_other_adapters_keep_their_own_product(lora: dict[str, Any], reason: str) -> None:
+    from medreason.finetune.fast import product
+
+    assert product.install(dressed(**lora)) == (0, reason)
+
+
+def test_what_cannot_be_put_on_is_named_and_the_rest_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    from medreason.finetune.fast import attention, parts, path
+
+    def broken(model: Any) -> str:
+        raise RuntimeError("no compiler")
+
+    monkeypatch.setattr(parts, "install", broken)
+    model = dressed(lora_dropout=0.1)
+    lines = path.take(model, TrainingConfig(packing=True), on_gpu=True)
+    assert lines == [
+        "Compiled norms, positions and gates is left out: RuntimeError.",
+        "LoRA in one product is left out: dropout acts between layer and adapter.",
+    ]
+    assert model.config._attn_implementation == attention.NAME
+
+
+def test_a_lever_that_is_off_and_a_cpu_leave_the_model_alone() -> None:
+    from medreason.finetune.fast import path
+
+    off = TrainingConfig(packing=True, attention="masked", fused_lora=False, compiled_parts=False)
+    for config, on_gpu in ((off, True), (TrainingConfig(packing=True), False)):
+        model = dressed()
+        assert path.take(model, config, on_gpu) == []
+        assert model.config._attn_implementation == "sdpa"
+        assert all("forward" not in vars(module) for module in model.modules())
+
+
+def test_four_bit_layers_are_made_plain_and_give_the_same(tmp_path: Path) -> None:
+    import torch
+    from bitsandbytes.nn import Linear4bit
+
+    plain = dressed()
+    for layer in plain.get_base_model().model.layers:
+        for name in ("gate_proj", "up_proj"):
+            worn = getattr(layer.mlp, name)
+            four = Linear4bit(64, 128, bias=False, compute_dtype=torch.float32, quant_type="nf4")
+            four.load_state_dict({"weight": worn.base_layer.weight.detach().clone()}, strict=False)
+            worn.base_layer = four.to("cpu").requires_grad_(False)
+            worn.base_layer.support_avx512bf16_for_cpu = False
+    batch = packed(documents(12, 20))
+    expected = gradients(plain, batch)
+    found = gradients(fast(plain), batch)
+    torch.testing.assert_close(found[0], expected[0], rtol=1e-4, atol=1e-4)
+    for name, grad in found[1].items():
+        torch.testing.assert_close(grad, expected[1][name], rtol=1e-3, atol=1e-4, msg=name)
