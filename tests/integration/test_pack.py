@@ -194,9 +194,12 @@ def test_the_data_package_describes_the_files(files):
 def test_the_methods_say_what_was_computed(made, files):
     text = files["methods.md"].decode()
     assert "12 cases rated by 2 raters" in text and "9,999 resamples, seed 1905" in text
-    assert "92.5 to 94.1 %" in text and "widened" in text and "sign-flip (exact)" in text
+    assert "93 to 97 %" in text and "widened" in text and "sign-flip (exact)" in text
+    assert "effective sample size" in text
+    alone = pack_files(assess(study_pack(12, 1), QUICK))["methods.md"].decode()
+    assert "one plain yes or no" in alone and "effective sample size" not in alone
     few = pack_files(assess(study_pack(3), QUICK))["methods.md"].decode()
-    assert "no test was made" in few and "no interval is given" in few and "BCa" not in few and "92.5" not in few
+    assert "no test was made" in few and "no interval is given" in few and "BCa" not in few and "93 to" not in few
 
 
 def test_the_checklist_is_filled_in_from_the_study(files):
