@@ -4,19 +4,23 @@ import io
 import json
 import shutil
 import zipfile
+from dataclasses import replace
 
 import pytest
 
 from medreason.domain.items import Instrument
 from medreason.domain.user import Role
-from medreason.errors import NotAllowed
+from medreason.errors import NotAllowed, NotFound
 from medreason.services.collected import pack_of
+from medreason.services.collections import Collections
 from medreason.services.evaluating import evaluated
+from medreason.services.planning import Planning
 from medreason.services.results import EVERYTHING, Results
+from medreason.services.sessions import RatingSessions
 from medreason.services.tabulating import tabulate
 from medreason.stats.bootstrap import Resampling
 from tests.store import MODEL
-from tests.studies import NAME, StudyDesk
+from tests.studies import NAME, PRACTICE, StudyDesk, with_study
 from tests.unit.test_collections import path as path
 from tests.unit.test_collections import rated
 
@@ -92,3 +96,27 @@ def test_an_engineer_sees_a_study_only_after_it_is_closed(desk, tmp_path):
         results.data(engineer, NAME)
     desk.studies.close(desk.local, NAME, "all rated")
     assert results.data(engineer, NAME).study.unblinded
+
+
+RENAMED = tuple(replace(one, case=replace(one.case, case_id=f"{one.case.case_id}-renamed")) for one in PRACTICE)
+
+
+def test_practice_cases_that_a_later_version_renamed_leave_the_results_of_older_studies(desk):
+    desk.studies.close(desk.local, NAME, "all rated")
+    planning = Planning(lambda key: None)
+    later = Collections(desk.store, desk.pairs, desk.ratings, desk.people, RENAMED, planning)
+    before, after = (one.records(desk.local, NAME) for one in (desk.collections, later))
+    assert after.ratings == before.ratings and pack_of(after).ratings
+    assert {row["case_id"] for row in after.training} == {one.case.case_id for one in PRACTICE}
+    assert {row["case_version"] for row in after.training} == {""}
+
+
+def test_practice_cases_that_a_later_version_renamed_hold_up_no_rater(path):
+    desk = with_study(path, count=2)
+    first = desk.sessions.next(desk.local, "Anna", NAME)
+    later = RatingSessions(desk.store, desk.seats, RENAMED)
+    view = later.next(desk.local, "Anna", NAME)
+    assert first.practice and not view.practice and view.case_text.startswith("Case ")
+    with pytest.raises(NotFound, match="came with an earlier version"):
+        later.open(desk.local, "Anna", first.showing_id)
+    desk.close()
