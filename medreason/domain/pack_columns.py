@@ -157,10 +157,23 @@ repeat_of           text    case that a repeat shows again
 reference_answer    text    what a right answer says
 must_contain        text    strings that a right answer holds, split by “;”, synonyms by “|”
 source              text    where the case comes from
-planted_arm         text    arm with the planted error
-planted_target      text    trace or answer
-planted_start       whole   first character of the planted error
-planted_end         whole   one behind its last character
+""")
+
+PLANTED = _columns("""
+case_id             text    the control case
+error_no            whole   which of its planted errors, from 1
+arm                 baseline|finetuned          the arm in whose place the written text stands
+target              trace|answer                the text that holds the error
+start               whole   first character, in Unicode code points from 0
+end                 whole   one behind the last character
+quote               text    the wrong words; empty where the pack holds no texts
+type                text    kind of fault, as in spans.csv
+severity            whole   1 to 4, as in spans.csv
+n_raters            whole   raters who were shown it
+n_found             whole   raters of whom a mark touches it
+n_missed            whole   raters of whom none does
+found_by            text    their pseudonyms, split by “;”
+missed_by           text    likewise
 """)
 
 EVENTS = _columns("""

@@ -96,8 +96,8 @@ def mark_name(judgement_id: int, number: int) -> str:
 
 
 def of_study(store: StudyStore, study: StoredStudy, cases: Mapping[str, Case]) -> tuple[Judged, ...]:
-    """Every revision in a study, in the order of saving. `cases` holds today's practice cases too; of one that came
-    with an earlier version only the id is known."""
+    """Every revision in a study, in the order of saving. `cases` holds today's practice cases too;
+    of one that came with an earlier version only the id is known."""
     showings = {one.id: one for one in store.showings.of_study(study.id)}
     said = answers_of_study(store, study, tuple(showings.values()))
     opened = store.showings.opened(list(showings))

@@ -49,11 +49,23 @@ class RaterQuality:
 
 
 @dataclass(frozen=True)
+class Shown:
+    """One planted error: the raters of whom a mark touches it, and those who were shown it and marked elsewhere or
+    not at all."""
+
+    error: PlantedError
+    found_by: tuple[str, ...]
+    missed_by: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class Quality:
-    """`repeats` by axis: agreement of raters with themselves, over all raters. `same_arm_bias` is the side
-    bias on pairs of two samples of one arm, where neither is better."""
+    """`planted`: every planted error in the order given. `repeats` by axis: agreement of raters with themselves,
+    over all raters. `same_arm_bias` is the side bias on pairs of two samples of one arm, where neither is
+    better."""
 
     raters: tuple[RaterQuality, ...]
+    planted: tuple[Shown, ...]
     repeats: Mapping[str, Coefficients]
     same_arm_bias: SideBias
 
@@ -76,7 +88,11 @@ def quality(
 ) -> Quality:
     """Everything about the raters; controls and repeats enter here and nowhere else."""
     twice = _repeated(showings)
-    found = _planted_found(showings, spans, planted)
+    shown = _planted_found(showings, spans, planted)
+    found: dict[str, list[bool]] = defaultdict(list)
+    for error in shown:
+        for rater in (*error.found_by, *error.missed_by):
+            found[rater].append(rater in error.found_by)
     gaps = _same_arm_gaps(showings)
     by_rater: dict[str, list[Showing]] = defaultdict(list)
     for showing in showings:
@@ -89,6 +105,7 @@ def quality(
             _rater(rater, own, found.get(rater, []), repeated[rater], gaps.get(rater, []))
             for rater, own in sorted(by_rater.items())
         ),
+        planted=shown,
         repeats={axis.id: _repeats(axis, twice, resampling) for axis in AXIS_OUTCOMES},
         same_arm_bias=sides_of_pairs(one for one in pairs if one.case_kind == SAME_ARM),
     )
@@ -143,8 +160,8 @@ def _repeats(axis: Outcome, twice: Sequence[_Twice], resampling: Resampling) -> 
 
 def _planted_found(
     showings: Sequence[Showing], spans: Iterable[SpanRecord], planted: Iterable[PlantedError]
-) -> dict[str, list[bool]]:
-    """For each rater and each planted error shown: whether one of the rater's marks touches it."""
+) -> tuple[Shown, ...]:
+    """Each planted error by itself, also where one text holds several."""
     marks: dict[tuple[str, str, str], list[SpanRecord]] = defaultdict(list)
     for span in spans:
         if span.basis != CANNOT_VERIFY:
@@ -153,12 +170,17 @@ def _planted_found(
     for showing in showings:
         if showing.case_kind == PLANTED:
             raters[showing.case].add(showing.rater)
-    found: dict[str, list[bool]] = defaultdict(list)
+
+    def found(error: PlantedError, rater: str) -> bool:
+        own = marks[(rater, error.case_id, str(error.arm))]
+        return any(span.overlaps(error.target, error.start, error.end) for span in own)
+
+    made = []
     for error in planted:
-        for rater in sorted(raters[error.case_id]):
-            own = marks[(rater, error.case_id, str(error.arm))]
-            found[rater].append(any(span.overlaps(error.target, error.start, error.end) for span in own))
-    return found
+        there = sorted(raters[error.case_id])
+        hit = [rater for rater in there if found(error, rater)]
+        made.append(Shown(error, tuple(hit), tuple(rater for rater in there if rater not in hit)))
+    return tuple(made)
 
 
 def _same_arm_gaps(showings: Sequence[Showing]) -> dict[str, list[float]]:

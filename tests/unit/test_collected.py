@@ -1,5 +1,6 @@
 """A study's records, from the store to the numbers, the pack and the table of the pack's own files."""
 
+import csv
 import io
 import json
 import shutil
@@ -8,23 +9,30 @@ from dataclasses import replace
 
 import pytest
 
+from medreason.domain.arms import SIDES
+from medreason.domain.case import Case, CaseKind
 from medreason.domain.items import Instrument
+from medreason.domain.planted import Planted, WrongWords
+from medreason.domain.span import Span, SpanType, Target, text_sha256
 from medreason.domain.user import Role
 from medreason.errors import NotAllowed, NotFound
+from medreason.services.assessing import assess
 from medreason.services.collected import pack_of
 from medreason.services.collections import Collections
 from medreason.services.evaluating import evaluated
+from medreason.services.pack.writing import pack_files
 from medreason.services.planning import Planning
 from medreason.services.results import EVERYTHING, Results
 from medreason.services.sessions import RatingSessions
 from medreason.services.tabulating import tabulate
 from medreason.stats.bootstrap import Resampling
 from tests.store import MODEL
-from tests.studies import NAME, PRACTICE, StudyDesk, with_study
+from tests.studies import NAME, PRACTICE, StudyDesk, accept, plan, rate, text_of, with_study
 from tests.unit.test_collections import path as path
 from tests.unit.test_collections import rated
 
 QUICK = Resampling(n_boot=99)
+KIND = SpanType.FABRICATED_FACT
 
 
 @pytest.fixture(scope="module")
@@ -96,6 +104,36 @@ def test_an_engineer_sees_a_study_only_after_it_is_closed(desk, tmp_path):
         results.data(engineer, NAME)
     desk.studies.close(desk.local, NAME, "all rated")
     assert results.data(engineer, NAME).study.unblinded
+
+
+def test_each_planted_error_of_a_text_is_counted_by_itself_in_the_files(path):
+    desk = StudyDesk(path)
+    control = Case("pl", "Planted?", kind=CaseKind.PLANTED_ERROR)
+    planted = Planted("pl", "Give 500 mg for 9 years.", "500 mg", more=(WrongWords("9 years", severity=4),))
+    wanted = plan(count=1, raters=("Anna", "Ben"))
+    desk.open_study(replace(wanted, cases=(*wanted.cases, control), planted=(planted,)))
+    for name in wanted.raters:
+        accept(desk, name)
+        while view := desk.sessions.next(desk.local, name, NAME):
+            sides = [side for side in SIDES if planted.answer == text_of(view, side)]
+            marks = tuple(
+                Span(side, Target.ANSWER, 6, 9, planted.answer[6:9], text_sha256(planted.answer), KIND, 3)
+                for side in sides
+                if name == "Anna"
+            )
+            rate(desk, view, name, spans=marks)
+    assert not pack_of(desk.collections.records(desk.local, NAME)).planted  # still blind
+    desk.studies.close(desk.local, NAME, "done")
+    made = assess(pack_of(desk.collections.records(desk.local, NAME)), QUICK)
+    rows = list(csv.DictReader(io.StringIO(pack_files(made)["planted.csv"].decode())))
+    anna, ben = (seat.pseudonym for seat in desk.store.studies.seats(desk.store.studies.get(NAME).id))
+    assert [(row["quote"], row["severity"], row["found_by"], row["missed_by"]) for row in rows] == [
+        ("500 mg", "3", anna, ben), ("9 years", "4", "", f"{anna};{ben}"),
+    ]  # fmt: skip
+    found = {row.rater: (row.planted_found.value, row.n_planted) for row in made.evaluation.quality.raters}
+    assert found == {anna: (0.5, 2), ben: (0.0, 2)}
+    assert b"500 mg" not in pack_files(made, texts=False)["planted.csv"]
+    desk.close()
 
 
 RENAMED = tuple(replace(one, case=replace(one.case, case_id=f"{one.case.case_id}-renamed")) for one in PRACTICE)

@@ -17,4 +17,5 @@ def without_texts(data: PackData) -> PackData:
         ),
         pairs=tuple(replace(row, comment="") for row in data.pairs),
         spans=tuple(replace(row, quote="", source_note="") for row in data.spans),
+        planted=tuple(replace(row, quote="") for row in data.planted),
     )
