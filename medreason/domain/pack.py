@@ -176,6 +176,19 @@ class PlantedRow:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class AdjudicationRow:
+    """One value that was settled where raters differed (`adjudications.csv`); their ratings stay beside it."""
+
+    generation_id: str
+    case_id: str
+    arm: str
+    item: str
+    value: int | None
+    reason: str = ""
+    created_at: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class EventRow:
     """One thing that was done, as the record keeps it (`events.jsonl`)."""
 
@@ -224,6 +237,7 @@ class PackData:
     spans: tuple[SpanRow, ...] = ()
     events: tuple[EventRow, ...] = ()
     planted: tuple[PlantedRow, ...] = ()
+    adjudications: tuple[AdjudicationRow, ...] = ()
 
     @property
     def rated_cases(self) -> int:

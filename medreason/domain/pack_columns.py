@@ -210,3 +210,25 @@ n_cases             whole   cases, the clusters of the model
 left_out            text    terms that do not vary or are not known, split by ";"
 reason              text    why there is no model
 """)
+
+FURTHER = _columns("""
+outcome             text    outcome id as in evaluation_table.csv, “axes”, or “controls”
+measure             text    what the number is
+value               number  the number; empty with a reason
+ci_low              number  lower end of the 95 % interval, where it has one
+ci_high             number  upper end
+ci_method           text    how the interval was made
+p                   number  two-sided p, not adjusted, where it is a test
+n                   whole   what it rests on: ratings, cases, comparisons or answers, as the measure says
+reason              text    why there is no number, no interval or no p
+""")
+
+ADJUDICATIONS = _columns("""
+generation_id       text    the answer about which raters differed
+case_id             text    the case
+arm                 baseline|finetuned|X|Y      the model that gave the answer; X and Y before unblinding
+item                text    what had been rated
+value               whole   what was settled; the ratings stay as they were given
+reason              text    why, in the lead's words; empty where the pack holds no texts
+created_at          time    when
+""")

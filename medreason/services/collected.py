@@ -29,6 +29,7 @@ def pack_of(records: Records) -> PackData:
         spans=records.spans,
         events=records.events,
         planted=_planted(records.generations),
+        adjudications=records.adjudications,
     )
 
 

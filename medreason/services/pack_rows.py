@@ -9,6 +9,7 @@ from functools import cache
 from typing import Any, TypeVar
 
 from medreason.domain.pack import (
+    AdjudicationRow,
     CaseRow,
     EventRow,
     GenerationRow,
@@ -33,6 +34,7 @@ def pack_data(
     spans: Iterable[Row] = (),
     events: Iterable[Row] = (),
     planted: Iterable[Row] = (),
+    adjudications: Iterable[Row] = (),
 ) -> PackData:
     """A comment that stands on the ratings goes to the comparison of the same submission (`rating_id`), or of the
     same showing. Marks of an earlier revision and of practice are left out: only those that stand are counted."""
@@ -55,6 +57,7 @@ def pack_data(
         ),
         events=tuple(_row(EventRow, _event(row)) for row in events),
         planted=tuple(_row(PlantedRow, row) for row in planted),
+        adjudications=tuple(_row(AdjudicationRow, row) for row in adjudications),
     )
 
 

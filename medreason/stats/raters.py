@@ -1,6 +1,6 @@
 """How good the ratings are: repeats by the same rater, planted errors, two samples of one arm."""
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -34,14 +34,16 @@ NO_SAME_ARM = NA("no pair of two samples of one arm was shown")
 
 @dataclass(frozen=True)
 class RaterQuality:
-    """One rater: cases and showings rated, share of planted errors found, of repeated scores that came out
-    the same and within one, and the mean gap between two samples of one arm, in points."""
+    """One rater: cases and showings rated, share of planted errors found, passages marked as invented or wrong,
+    share of repeated scores that came out the same and within one, and the mean gap between two samples of one
+    arm, in points."""
 
     rater: str
     n_cases: int
     n_showings: int
     planted_found: Estimate
     n_planted: int
+    n_marked: int
     repeat_exact: Number
     repeat_within_one: Number
     n_repeats: int
@@ -82,7 +84,7 @@ class _Twice:
 def quality(
     showings: Sequence[Showing],
     pairs: Iterable[PairRecord],
-    spans: Iterable[SpanRecord],
+    spans: Sequence[SpanRecord],
     planted: Iterable[PlantedError],
     resampling: Resampling,
 ) -> Quality:
@@ -94,6 +96,7 @@ def quality(
         for rater in (*error.found_by, *error.missed_by):
             found[rater].append(rater in error.found_by)
     gaps = _same_arm_gaps(showings)
+    marked = Counter(span.rater_id for span in spans if span.is_hallucination)
     by_rater: dict[str, list[Showing]] = defaultdict(list)
     for showing in showings:
         by_rater[showing.rater].append(showing)
@@ -102,7 +105,7 @@ def quality(
         repeated[one.rater].append(one)
     return Quality(
         raters=tuple(
-            _rater(rater, own, found.get(rater, []), repeated[rater], gaps.get(rater, []))
+            _rater(rater, own, found.get(rater, []), repeated[rater], gaps.get(rater, []), marked[rater])
             for rater, own in sorted(by_rater.items())
         ),
         planted=shown,
@@ -112,7 +115,12 @@ def quality(
 
 
 def _rater(
-    rater: str, own: Sequence[Showing], found: Sequence[bool], twice: Sequence[_Twice], gaps: Sequence[float]
+    rater: str,
+    own: Sequence[Showing],
+    found: Sequence[bool],
+    twice: Sequence[_Twice],
+    gaps: Sequence[float],
+    marked: int,
 ) -> RaterQuality:
     apart = [abs(one.first - one.again) for one in twice]
     study = [one for one in own if one.case_kind == STUDY]
@@ -122,6 +130,7 @@ def _rater(
         n_showings=len(own),
         planted_found=wilson(sum(found), len(found)) if found else Estimate.missing(NOTHING_PLANTED),
         n_planted=len(found),
+        n_marked=marked,
         repeat_exact=sum(gap < 1e-9 for gap in apart) / len(apart) if apart else NO_REPEATS,
         repeat_within_one=sum(gap < 1 + 1e-9 for gap in apart) / len(apart) if apart else NO_REPEATS,
         n_repeats=len(apart),

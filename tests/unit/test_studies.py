@@ -18,6 +18,7 @@ from medreason.domain.study import ShowingKind, StudyPlan, StudyState
 from medreason.domain.user import Role
 from medreason.errors import Invalid, MedReasonError, NotAllowed, NotFound
 from medreason.services.added_cases import new_cases
+from medreason.services.collected import pack_of
 from medreason.services.scheduling import letters
 from medreason.services.typed import LikelyIdentifiers
 from medreason.storage.generations import NewGeneration
@@ -222,6 +223,9 @@ def test_disputed_answers_are_told_by_x_and_y_and_settled_beside_the_originals(p
     desk.settling.adjudicate(desk.local, NAME, first.case_id, first.answer, first.item, 4, "both agree now")
     again = desk.settling.disputed(desk.local, NAME)[0]
     assert (again.values, again.adjudicated) == (first.values, 4)
+    (kept,) = pack_of(desk.collections.records(desk.local, NAME)).adjudications
+    assert (kept.case_id, kept.arm, kept.item, kept.value) == (first.case_id, first.answer, first.item, 4)
+    assert kept.reason == "both agree now"
     with pytest.raises(Invalid, match="answer.*item"):
         desk.settling.adjudicate(desk.local, NAME, first.case_id, "Z", "nonsense", 4, "x")
     desk.close()

@@ -14,6 +14,7 @@ from medreason.services.pack.agreement_table import agreement_table
 from medreason.services.pack.checklist import checklist
 from medreason.services.pack.describing import codebook, datapackage
 from medreason.services.pack.evaluation_files import evaluation_files
+from medreason.services.pack.further_table import further_table
 from medreason.services.pack.methods import blind_methods, methods
 from medreason.services.pack.planted_table import planted_table
 from medreason.services.pack.secondary_table import secondary_table
@@ -51,7 +52,7 @@ def pack_files(made: Assessment, texts: bool = True) -> dict[str, bytes]:
         raise ValueError("a pack before unblinding would name an arm")
     own: tuple[Table, ...] = (*tables(data), agreement_table(made, not blind))
     if not blind:
-        own = (*own, secondary_table(made), planted_table(made, texts))
+        own = (*own, further_table(made), secondary_table(made), planted_table(made, texts))
     files = {table.file: table.content() for table in own}
     files |= {f"parquet/{table.name}.parquet": parquet_bytes(table) for table in own}
     files["study.json"] = study_json(data, own, blind, texts)
