@@ -212,7 +212,7 @@ def _case(one: Judged) -> Row:
 
 def _act(one: Judged) -> Row:
     return {
-        "active_ms": one.judgement.active_ms,
+        "active_ms": one.judgement.active_ms or None,  # none was measured
         "started_at": one.started_at or None,
         "submitted_at": one.submitted_at,
         "revision_no": one.revision_no,

@@ -10,7 +10,7 @@ from medreason.services.in_words import listed
 from medreason.services.pack.agreement_table import agreement_table
 from medreason.services.pack.further_table import COUNTED, further_table
 from medreason.services.reading import counted, minus
-from medreason.services.table_cells import p_value
+from medreason.services.table_cells import NONE, p_value
 from medreason.stats.estimate import NA, Estimate
 from medreason.stats.outcomes import ORDINAL
 from medreason.stats.records import OMISSION
@@ -49,7 +49,7 @@ def further(made: Assessment) -> str:
     """Everything beside the table behind a fold: medians, Wilcoxon's test, and what the difference depends on."""
     rows = "".join(
         f'<tr><th scope="row">{escaped(_label(str(row["outcome"]), made))}</th>'
-        f"<td>{escaped(str(row['measure']))}</td><td>{_interval(row) or escaped(str(row['reason']))}</td>"
+        f"<td>{escaped(str(row['measure']))}{_why(row)}</td><td>{_interval(row) or NONE}</td>"
         f"<td>{p_value(p) if isinstance(p := row['p'], float) else ''}</td><td>{row['n']:,}</td></tr>"
         for row in further_table(made).rows
         if not str(row["measure"]).startswith(COUNTED)
@@ -93,7 +93,7 @@ def gravest(made: Assessment) -> str:
     return fold(
         f"{counted(len(marks), 'mark')} of what could cause serious harm",
         '<div class="results-scroll" tabindex="0" role="region" aria-label="Gravest marks">'
-        '<table class="mr-table results-small results-words" aria-label="Gravest marks">'
+        '<table class="mr-table results-small results-told" aria-label="Gravest marks">'
         f"<thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div>",
     )
 
@@ -128,6 +128,10 @@ def secondary(made: Assessment) -> str:
         "scores on arm, side, phase and order, with cases as clusters. 1 is no difference, more than 1 higher.</p>"
         f"{table if rows else ''}{missing}",
     )
+
+
+def _why(row: Mapping[str, object]) -> str:
+    return f' <span class="mr-note results-why">{escaped(str(row["reason"]))}</span>' if row["reason"] else ""
 
 
 def _term(name: str, found: Estimate) -> str:

@@ -158,3 +158,14 @@ def test_practice_cases_that_a_later_version_renamed_hold_up_no_rater(path):
     with pytest.raises(NotFound, match="came with an earlier version"):
         later.open(desk.local, "Anna", first.showing_id)
     desk.close()
+
+
+def test_time_that_was_not_measured_is_not_nought(path):
+    desk = with_study(path, count=1, raters=("Anna",))
+    while view := desk.sessions.next(desk.local, "Anna", NAME):
+        rate(desk, view, "Anna", active_ms=0)
+    desk.studies.close(desk.local, NAME, "done")
+    data = pack_of(desk.collections.records(desk.local, NAME))
+    assert {row.active_ms for row in (*data.ratings, *data.pairs)} == {None}
+    assert evaluated(data, QUICK).row("time").n_paired == 0
+    desk.close()
