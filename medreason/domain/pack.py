@@ -147,7 +147,7 @@ class GenerationRow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CaseRow:
-    """One case as it was asked (`cases.csv`), with the error planted in a control, if any."""
+    """One case as it was asked (`cases.csv`)."""
 
     case_id: str
     case_version: str = ""
@@ -158,10 +158,34 @@ class CaseRow:
     reference_answer: str = ""
     must_contain: str = ""
     source: str = ""
-    planted_arm: str = ""
-    planted_target: str = ""
-    planted_start: int | None = None
-    planted_end: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlantedRow:
+    """One error planted in a control (`planted.csv`); `arm` is the one in whose place its text stands."""
+
+    case_id: str
+    error_no: int
+    arm: str
+    target: str
+    start: int
+    end: int
+    quote: str = ""
+    type: str = ""
+    severity: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AdjudicationRow:
+    """One value that was settled where raters differed (`adjudications.csv`); their ratings stay beside it."""
+
+    generation_id: str
+    case_id: str
+    arm: str
+    item: str
+    value: int | None
+    reason: str = ""
+    created_at: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -212,6 +236,8 @@ class PackData:
     pairs: tuple[PairRow, ...] = ()
     spans: tuple[SpanRow, ...] = ()
     events: tuple[EventRow, ...] = ()
+    planted: tuple[PlantedRow, ...] = ()
+    adjudications: tuple[AdjudicationRow, ...] = ()
 
     @property
     def rated_cases(self) -> int:

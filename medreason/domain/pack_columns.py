@@ -157,10 +157,23 @@ repeat_of           text    case that a repeat shows again
 reference_answer    text    what a right answer says
 must_contain        text    strings that a right answer holds, split by “;”, synonyms by “|”
 source              text    where the case comes from
-planted_arm         text    arm with the planted error
-planted_target      text    trace or answer
-planted_start       whole   first character of the planted error
-planted_end         whole   one behind its last character
+""")
+
+PLANTED = _columns("""
+case_id             text    the control case
+error_no            whole   which of its planted errors, from 1
+arm                 baseline|finetuned          the arm in whose place the written text stands
+target              trace|answer                the text that holds the error
+start               whole   first character, in Unicode code points from 0
+end                 whole   one behind the last character
+quote               text    the wrong words; empty where the pack holds no texts
+type                text    kind of fault, as in spans.csv
+severity            whole   1 to 4, as in spans.csv
+n_raters            whole   raters who were shown it
+n_found             whole   raters of whom a mark touches it
+n_missed            whole   raters of whom none does
+found_by            text    their pseudonyms, split by “;”
+missed_by           text    likewise
 """)
 
 EVENTS = _columns("""
@@ -196,4 +209,26 @@ n_ratings           whole   scores that it rests on
 n_cases             whole   cases, the clusters of the model
 left_out            text    terms that do not vary or are not known, split by ";"
 reason              text    why there is no model
+""")
+
+FURTHER = _columns("""
+outcome             text    outcome id as in evaluation_table.csv, “axes”, or “controls”
+measure             text    what the number is
+value               number  the number; empty with a reason
+ci_low              number  lower end of the 95 % interval, where it has one
+ci_high             number  upper end
+ci_method           text    how the interval was made
+p                   number  two-sided p, not adjusted, where it is a test
+n                   whole   what it rests on: ratings, cases, comparisons or answers, as the measure says
+reason              text    why there is no number, no interval or no p
+""")
+
+ADJUDICATIONS = _columns("""
+generation_id       text    the answer about which raters differed
+case_id             text    the case
+arm                 baseline|finetuned|X|Y      the model that gave the answer; X and Y before unblinding
+item                text    what had been rated
+value               whole   what was settled; the ratings stay as they were given
+reason              text    why, in the lead's words; empty where the pack holds no texts
+created_at          time    when
 """)

@@ -13,13 +13,12 @@ from medreason.domain.checks import Checks
 from medreason.domain.instrument import AXES
 from medreason.domain.items import Instrument
 from medreason.domain.judgement import OVERALL
+from medreason.domain.planted import Planted
 from medreason.domain.sampling import Sampling
-from medreason.domain.span import SEVERITIES, SpanType, Target
 
 STUDY_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 LIVE = "live"
 MOST_CASES, MOST_RATERS, MOST_ANSWERS = 2_000, 500, 10
-LONGEST_PLANTED = 100_000
 PRIMARY = (*(str(axis) for axis in AXES), OVERALL)
 CROSSED_UP_TO = 4
 """With so few raters everybody rates every case."""
@@ -54,52 +53,6 @@ KIND_OF_CASE = {
     CaseKind.SAME_ARM: ShowingKind.GOLD_AA,
 }
 """How a case of a plan is shown. Practice cases come with the program, not with a plan."""
-
-
-@dataclass(frozen=True)
-class Planted:
-    """A text written by the lead that stands in place of one arm's answer, with an error whose place is known.
-    `quote` are the wrong words; they occur exactly once in the text that `target` names."""
-
-    case_id: str
-    answer: str
-    quote: str
-    thinking: str = ""
-    target: Target = Target.ANSWER
-    type: SpanType = SpanType.FABRICATED_FACT
-    severity: int = 3
-
-    def __post_init__(self) -> None:
-        checks = Checks()
-        where = f"planted error of {self.case_id}"
-        checks.text(f"{where}, answer", self.answer, LONGEST_PLANTED)
-        checks.text(f"{where}, thinking", self.thinking, LONGEST_PLANTED, empty_ok=True)
-        checks.text(f"{where}, wrong words", self.quote, LONGEST_PLANTED)
-        checks.choice(f"{where}, target", self.target, list(Target))
-        checks.choice(f"{where}, kind of mark", self.type, [one for one in SpanType if one != SpanType.OMISSION])
-        checks.number(f"{where}, severity", self.severity, min(SEVERITIES), max(SEVERITIES), whole=True)
-        if isinstance(self.quote, str) and self.quote:
-            checks.require(
-                self.text.count(self.quote) == 1,
-                f"{where}, wrong words",
-                self.quote,
-                f"must occur exactly once in the {self.target}",
-            )
-        checks.done()
-
-    @property
-    def text(self) -> str:
-        """The text that holds the error."""
-        return self.thinking if self.target is Target.TRACE else self.answer
-
-    @property
-    def start(self) -> int:
-        """Offset of the wrong words in code points."""
-        return self.text.index(self.quote)
-
-    @property
-    def end(self) -> int:
-        return self.start + len(self.quote)
 
 
 @dataclass(frozen=True)

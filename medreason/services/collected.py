@@ -1,8 +1,9 @@
 """A collection's records as the data of a pack, so that page, pack and tables compute from one value."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 from medreason import __version__
+from medreason.domain.arms import ARMS
 from medreason.domain.pack import PackData, StudyFacts
 from medreason.domain.study import StudyState
 from medreason.services.collections import Records
@@ -21,12 +22,14 @@ def pack_of(records: Records) -> PackData:
     }
     return pack_data(
         _facts(records),
-        cases=_with_planted(records.cases, records.generations),
+        cases=records.cases,
         generations=[row | {"case_id": row.get("case_id") or ""} for row in map(dict, records.generations)],
         ratings=records.ratings,
         pairs=[_with_forms(row, answered, forms) for row in records.pairs],
         spans=records.spans,
         events=records.events,
+        planted=_planted(records.generations),
+        adjudications=records.adjudications,
     )
 
 
@@ -61,18 +64,13 @@ def _number(value: object) -> int | None:
     return value if isinstance(value, int) else None
 
 
-def _with_planted(cases: Iterable[Row], generations: Iterable[Row]) -> list[Row]:
-    """The first error planted in a control stands with its case; while blind it is told to nobody."""
-    planted: dict[str, Row] = {}
+def _planted(generations: Iterable[Row]) -> Iterator[Row]:
+    """Every error planted in a control that was shown; while blind it is told to nobody."""
     for row in generations:
         spans = row.get("known_spans")
-        if isinstance(spans, list) and spans and row.get("arm") not in ("X", "Y"):
-            planted.setdefault(str(row["case_id"]), {"planted_arm": row["arm"], **_place(spans[0])})
-    return [{**row, **planted.get(str(row["case_id"]), {})} for row in cases]
-
-
-def _place(span: Mapping[str, object]) -> Row:
-    return {f"planted_{name}": span[name] for name in ("target", "start", "end")}
+        if isinstance(spans, list) and row.get("arm") in list(ARMS):
+            for number, span in enumerate(spans, 1):
+                yield {"case_id": row["case_id"], "error_no": number, "arm": row["arm"], **span}
 
 
 def _forms(generations: Iterable[Row]) -> dict[str, Row]:

@@ -59,9 +59,7 @@ def records(data: PackData) -> Records:
             if row.answer_tokens is not None
         ),
         planted=tuple(
-            PlantedError(case.case_id, _arm(case.planted_arm), case.planted_target, case.planted_start, end)
-            for case in data.cases
-            if case.planted_arm and case.planted_start is not None and (end := case.planted_end) is not None
+            PlantedError(row.case_id, _arm(row.arm), row.target, row.start, row.end) for row in data.planted
         ),
         modes=modes,
     )

@@ -1,5 +1,6 @@
 """The evaluation in one sentence that claims no more than its numbers, and what must be read with it."""
 
+import json
 from collections.abc import Sequence
 
 from medreason.domain.arms import ARMS, Arm
@@ -16,6 +17,13 @@ NO_RATINGS = "No ratings yet."
 # Landis & Koch 1977, Biometrics 33:159.
 WORDS = ((0.0, "poor"), (0.2, "slight"), (0.4, "fair"), (0.6, "moderate"), (0.8, "substantial"))
 BEST_WORD = "almost perfect"
+ALIKE = {
+    "the base model": "base_sha256",
+    "precision": "precision",
+    "template": "template_sha256",
+    "system prompt": "system_prompt",
+    "sampling": "sampling",
+}
 
 
 def sentence(evaluation: Evaluation) -> str:
@@ -73,6 +81,7 @@ def warnings(evaluation: Evaluation, data: PackData) -> tuple[str, ...]:
     said += [one for one in evaluation.warnings if not (study.mode == "exploratory" and "planned study" in one)]
     said += truncated(data)
     said += several_models(data)
+    said += asked_unlike(data)
     said += length_bias(evaluation)
     for row in evaluation.rows:
         said += [f"{row.outcome.label}: {one[0].lower()}{one[1:]}" for one in row.warnings if _adds(one)]
@@ -99,6 +108,20 @@ def several_models(data: PackData) -> list[str]:
         if row.arm == Arm.FINETUNED
     }
     return [f"The ratings mix {len(tuned)} different fine-tuned models in one table."] if len(tuned) > 1 else []
+
+
+def asked_unlike(data: PackData) -> list[str]:
+    """Whatever but the adapter differs between the arms could be what the raters saw."""
+    rated = {row.generation_id for row in data.ratings}
+    settings: dict[str, dict[str, set[str]]] = {name: {} for name in ALIKE}
+    for row in data.generations:
+        if row.generation_id in rated and row.base_model:
+            for name, column in ALIKE.items():
+                given = json.dumps(getattr(row, column), sort_keys=True, default=str)
+                settings[name].setdefault(row.arm, set()).add(given)
+    both = {name: arms for name, arms in settings.items() if len(arms) == len(ARMS)}
+    unlike = [name for name, arms in both.items() if len(set(map(frozenset, arms.values()))) > 1]
+    return [f"The arms were not asked alike: they differ in {listed(unlike)}."] if unlike else []
 
 
 def length_bias(evaluation: Evaluation) -> list[str]:

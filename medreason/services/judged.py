@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 
 from medreason.domain.answers import Answer
 from medreason.domain.arms import SIDES, Arm, Side
-from medreason.domain.case import Case
+from medreason.domain.case import Case, CaseKind
 from medreason.domain.items import Phase
 from medreason.domain.judgement import Judgement
 from medreason.domain.provenance import Provenance
@@ -26,6 +26,7 @@ from medreason.storage.showings import Showing
 from medreason.storage.studies import StoredStudy
 from medreason.storage.study_store import StudyStore
 
+GONE = "A practice case that came with an earlier version of the program."
 CONFIRMATORY, EXPLORATORY, TRAINING = "confirmatory", "exploratory", "training"
 
 
@@ -95,7 +96,8 @@ def mark_name(judgement_id: int, number: int) -> str:
 
 
 def of_study(store: StudyStore, study: StoredStudy, cases: Mapping[str, Case]) -> tuple[Judged, ...]:
-    """Every revision in a study, in the order of saving. `cases` holds practice cases too."""
+    """Every revision in a study, in the order of saving. `cases` holds today's practice cases too;
+    of one that came with an earlier version only the id is known."""
     showings = {one.id: one for one in store.showings.of_study(study.id)}
     said = answers_of_study(store, study, tuple(showings.values()))
     opened = store.showings.opened(list(showings))
@@ -120,7 +122,7 @@ def of_study(store: StudyStore, study: StoredStudy, cases: Mapping[str, Case]) -
                 kind=showing.kind,
                 repeat_of=repeated.case_id if repeated else "",
                 rater=pseudonym(stored.rater_id),
-                case=cases[showing.case_id],
+                case=cases.get(showing.case_id) or Case(showing.case_id, GONE, kind=CaseKind.PRACTICE),
                 position=showing.position,
                 judgement=stored.judgement,
                 sides=_sides(showing, said),

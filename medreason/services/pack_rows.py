@@ -9,11 +9,13 @@ from functools import cache
 from typing import Any, TypeVar
 
 from medreason.domain.pack import (
+    AdjudicationRow,
     CaseRow,
     EventRow,
     GenerationRow,
     PackData,
     PairRow,
+    PlantedRow,
     RatingRow,
     SpanRow,
     StudyFacts,
@@ -31,6 +33,8 @@ def pack_data(
     pairs: Iterable[Row] = (),
     spans: Iterable[Row] = (),
     events: Iterable[Row] = (),
+    planted: Iterable[Row] = (),
+    adjudications: Iterable[Row] = (),
 ) -> PackData:
     """A comment that stands on the ratings goes to the comparison of the same submission (`rating_id`), or of the
     same showing. Marks of an earlier revision and of practice are left out: only those that stand are counted."""
@@ -52,6 +56,8 @@ def pack_data(
             _row(SpanRow, row) for row in spans if not row.get("superseded") and row.get("mode") != "training"
         ),
         events=tuple(_row(EventRow, _event(row)) for row in events),
+        planted=tuple(_row(PlantedRow, row) for row in planted),
+        adjudications=tuple(_row(AdjudicationRow, row) for row in adjudications),
     )
 
 

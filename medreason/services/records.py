@@ -17,7 +17,7 @@ from medreason.domain.judgement import Guess
 from medreason.domain.rater import NOTHING_TOLD, RaterFacts
 from medreason.domain.rating import Sides
 from medreason.domain.study import ShowingKind
-from medreason.services.judged import TRAINING, Judged, Said
+from medreason.services.judged import GONE, TRAINING, Judged, Said
 
 SCHEMA_VERSION = 2
 Row = dict[str, object]
@@ -187,8 +187,8 @@ def case_rows(cases: Iterable[Case], overlaps: Mapping[str, float]) -> Iterator[
 
 
 def version_of(case: Case) -> str:
-    """Twelve digits of the hash of the case's text."""
-    return hashlib.sha256(case.text.encode("utf-8")).hexdigest()[:12]
+    """Twelve digits of the hash of the case's text; empty where that is not known any more."""
+    return "" if case.text == GONE else hashlib.sha256(case.text.encode("utf-8")).hexdigest()[:12]
 
 
 def _rater(facts: RaterFacts) -> Row:
@@ -212,7 +212,7 @@ def _case(one: Judged) -> Row:
 
 def _act(one: Judged) -> Row:
     return {
-        "active_ms": one.judgement.active_ms,
+        "active_ms": one.judgement.active_ms or None,  # none was measured
         "started_at": one.started_at or None,
         "submitted_at": one.submitted_at,
         "revision_no": one.revision_no,

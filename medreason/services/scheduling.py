@@ -116,15 +116,16 @@ class Scheduling:
                     one.thinking, one.answer, Finish.STOP, thought=bool(one.thinking), closed=bool(one.thinking)
                 ),
                 origin=PLANTED,
-                known_spans=(
+                known_spans=tuple(
                     {
-                        "target": str(one.target),
-                        "start": one.start,
-                        "end": one.end,
-                        "quote": one.quote,
-                        "type": str(one.type),
-                        "severity": one.severity,
-                    },
+                        "target": str(error.target),
+                        "start": start,
+                        "end": end,
+                        "quote": error.quote,
+                        "type": str(error.type),
+                        "severity": error.severity,
+                    }
+                    for error, start, end in one.places
                 ),
             )
             for one in study.plan.planted

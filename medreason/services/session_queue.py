@@ -8,6 +8,7 @@ from medreason.data.practice import PracticeCase
 from medreason.domain.case import Case
 from medreason.domain.items import PHASES, Instrument
 from medreason.domain.study import ShowingKind
+from medreason.errors import NotFound
 from medreason.services.seats import Seen
 from medreason.storage.showings import Showing
 from medreason.storage.studies import StoredStudy
@@ -35,10 +36,12 @@ class Queue:
         by_phase = [store.judgements.finished(ids, phase) for phase in phases]
         self.finished = by_phase[-1]
         cases = cases_of(study, practice)
-        shown = [one for one in showings if one.id in self.finished or not seen.has(cases[one.case_id])]
+        # A practice case of an earlier version of the program is not there to be shown any more.
+        there = [one for one in showings if one.id in self.finished or one.case_id in cases]
+        shown = [one for one in there if one.id in self.finished or not seen.has(cases[one.case_id])]
         self.practice = [one for one in shown if one.kind is ShowingKind.PRACTICE]
         self.counted = [one for one in shown if one.kind is not ShowingKind.PRACTICE]
-        self.seen_elsewhere = len(showings) - len(shown)
+        self.seen_elsewhere = len(there) - len(shown)
         self._skipped = store.notes.skipped(ids)
         self._usual = USUAL_MINUTES[study.plan.instrument]
         self._spent = [sum(phase[number][1] for phase in by_phase if number in phase) for number in self.finished]
@@ -80,4 +83,8 @@ def cases_of(study: StoredStudy, practice: Mapping[str, PracticeCase]) -> dict[s
 
 
 def case_of(study: StoredStudy, showing: Showing, practice: Mapping[str, PracticeCase]) -> Case:
-    return cases_of(study, practice)[showing.case_id]
+    """Raises `NotFound` for a practice case of an earlier version of the program."""
+    case = cases_of(study, practice).get(showing.case_id)
+    if case is None:
+        raise NotFound("This practice case came with an earlier version and is gone. Open your next case in Rate.")
+    return case

@@ -65,7 +65,8 @@ def alpha_of(together: np.ndarray, categories: np.ndarray, metric: str = "ordina
 
 
 def krippendorff_alpha(counts: np.ndarray, categories: np.ndarray, metric: str = "ordinal") -> Number:
-    """α of (n_units, q) counts; NA where no unit has two ratings or all ratings are equal."""
+    """α of (n_units, q) counts; NA where no unit has two ratings or all ratings are equal. The plain form of what
+    `coefficients` computes for many resamples at once; published examples are checked with it."""
     together = coincidences(counts).sum(axis=0)
     if not together.sum():
         return NA(ONE_RATER)
@@ -84,7 +85,8 @@ class GwetAC:
 
 def gwet_ac(counts: np.ndarray, weights: np.ndarray) -> GwetAC:
     """Gwet 2008 (Br J Math Stat Psychol 61:29) and Handbook of Inter-Rater Reliability, 4th ed. 2014:
-    AC = (p_a − p_e)/(1 − p_e), p_e = Σw/(q(q−1)) Σ π_k(1 − π_k). `counts` (n_units, q), `weights` (q, q)."""
+    AC = (p_a − p_e)/(1 − p_e), p_e = Σw/(q(q−1)) Σ π_k(1 − π_k). `counts` (n_units, q), `weights` (q, q). As α
+    here, the plain form of what `coefficients` computes, which has its interval from cases instead."""
     counts = counts[counts.sum(axis=1) > 0]
     n, q = counts.shape
     several = counts.sum(axis=1) >= 2

@@ -11,7 +11,7 @@ import numpy as np
 
 from medreason.stats.bootstrap import Resampling, estimates, means, sums
 from medreason.stats.estimate import NA, Estimate, Number
-from medreason.stats.shares import NEWCOMBE, as_superiority, with_newcombe, with_wilson
+from medreason.stats.shares import as_superiority, paired_shares
 
 EVEN = 1e-9
 LONGEST_WALSH = 3_000
@@ -59,7 +59,7 @@ class Effects:
 
 
 def effects(cases: CaseMeans, resampling: Resampling) -> Effects:
-    """All effect sizes with cluster-bootstrap intervals (see `bootstrap`).
+    """All effect sizes with cluster-bootstrap intervals (see `bootstrap`); shares with those of `shares`.
 
     Probability of superiority: P(fine-tuned better) + ½ P(tie), the mean over cases of the share of raters
     (Vargha & Delaney 2000, J Educ Behav Stat 25:101). Rank-biserial: (W+ − W−)/(W+ + W−) with Pratt's ranks
@@ -103,23 +103,15 @@ def effects(cases: CaseMeans, resampling: Resampling) -> Effects:
 
     made = estimates(rows, statistic, resampling, NOTHING_DIFFERS)
     if has_best:
-        made[3:6] = _shares(best_b, best_f, made[3:6])
+        made[3:6] = paired_shares(best_b, best_f)
     else:
         made[3:6] = [Estimate.missing("this outcome has no best bin")] * 3
     if cases.yes_no:
-        made[:3] = _shares(cases.baseline, cases.finetuned, made[:3])
-        if made[2].method == NEWCOMBE:
+        made[:3] = paired_shares(cases.baseline, cases.finetuned)
+        if np.allclose(cases.finetuned_higher, 0.5 + d / 2):
             made[6] = as_superiority(made[2], cases.direction)
     wins, losses = (int((cases.direction * sign * d > EVEN).sum()) for sign in (1, -1))
     return Effects(hodges_lehmann(d), wins, len(d) - wins - losses, losses, *made)
-
-
-def _shares(baseline: np.ndarray, finetuned: np.ndarray, resampled: list[Estimate]) -> list[Estimate]:
-    return [
-        with_wilson(baseline, resampled[0]),
-        with_wilson(finetuned, resampled[1]),
-        with_newcombe(baseline, finetuned, resampled[2]),
-    ]
 
 
 def rank_biserial(weights: np.ndarray, d: np.ndarray) -> np.ndarray:

@@ -12,7 +12,8 @@ def cohen_kappa(table: np.ndarray, weights: str | None = None) -> tuple[Estimate
     """Cohen's kappa of a (q, q) table of counts, with its asymptotic interval and standard error.
 
     `weights`: None, "linear" or "quadratic" (Cohen 1968, Psychol Bull 70:213; standard error of Fleiss,
-    Cohen & Everitt 1969, as in statsmodels). NA where one category holds everything.
+    Cohen & Everitt 1969, as in statsmodels). NA where one category holds everything. Published examples are given
+    for this form; the table has several raters and missing ratings, and takes `kappa_of`.
     """
     from statsmodels.stats.inter_rater import cohens_kappa
 

@@ -59,8 +59,8 @@ def readers(spans: Iterable[SpanRecord], items: Iterable[str]) -> list[tuple[Out
     ]
     found += [_from_item("answer_right", "Final answer right", "final_answer_correct", _highest)]
     for outcome, measure in (
-        (_yes("any_hallucination", "Any hallucination", -1), _any),
-        (_yes("major_hallucination", "Major hallucination", -1), _major),
+        (_yes("any_hallucination", "Answers with any hallucination", -1), _any),
+        (_yes("major_hallucination", "Answers with a major hallucination", -1), _major),
         (Outcome(PER_ANSWER, "Hallucinations per answer", COUNT, -1), _count),
     ):
         found.append((outcome, TICK, _marked(marks, measure)))
@@ -78,7 +78,7 @@ def readers(spans: Iterable[SpanRecord], items: Iterable[str]) -> list[tuple[Out
         if item.startswith("sub_"):
             found.append(_from_item(item, item.removeprefix("sub_").replace("_", " "), item, _highest))
     read = [(outcome, reader if item in occurring else _nothing) for outcome, item, reader in found]
-    return [*read, (Outcome(TIME, "Active time (s)", CONTINUOUS, 0), _seconds)]
+    return [*read, (Outcome(TIME, "Active time (seconds)", CONTINUOUS, 0), _seconds)]
 
 
 def _from_item(

@@ -126,7 +126,8 @@ def side_bias(left: int, right: int, ties: int, n_cases: int) -> SideBias:
 def bradley_terry(wins: np.ndarray, rounds: int = 10_000) -> np.ndarray:
     """Strengths (n,) with geometric mean 1 from `wins` (n, n), wins[i, j] how often i beat j, ties as ½ both
     ways (minorisation–maximisation of Hunter 2004, Ann Stat 32:384). For two arms the log of their ratio is
-    `log_odds`; every player must have won and lost, directly or through others."""
+    `log_odds`, which the table gives; published examples have more. Every player must have won and lost, directly
+    or through others."""
     wins = np.asarray(wins, dtype=float)
     games, strengths = wins + wins.T, np.ones(len(wins))
     for _ in range(rounds):

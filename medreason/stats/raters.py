@@ -1,6 +1,6 @@
 """How good the ratings are: repeats by the same rater, planted errors, two samples of one arm."""
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -34,14 +34,16 @@ NO_SAME_ARM = NA("no pair of two samples of one arm was shown")
 
 @dataclass(frozen=True)
 class RaterQuality:
-    """One rater: cases and showings rated, share of planted errors found, of repeated scores that came out
-    the same and within one, and the mean gap between two samples of one arm, in points."""
+    """One rater: cases and showings rated, share of planted errors found, passages marked as invented or wrong,
+    share of repeated scores that came out the same and within one, and the mean gap between two samples of one
+    arm, in points."""
 
     rater: str
     n_cases: int
     n_showings: int
     planted_found: Estimate
     n_planted: int
+    n_marked: int
     repeat_exact: Number
     repeat_within_one: Number
     n_repeats: int
@@ -49,11 +51,23 @@ class RaterQuality:
 
 
 @dataclass(frozen=True)
+class Shown:
+    """One planted error: the raters of whom a mark touches it, and those who were shown it and marked elsewhere or
+    not at all."""
+
+    error: PlantedError
+    found_by: tuple[str, ...]
+    missed_by: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class Quality:
-    """`repeats` by axis: agreement of raters with themselves, over all raters. `same_arm_bias` is the side
-    bias on pairs of two samples of one arm, where neither is better."""
+    """`planted`: every planted error in the order given. `repeats` by axis: agreement of raters with themselves,
+    over all raters. `same_arm_bias` is the side bias on pairs of two samples of one arm, where neither is
+    better."""
 
     raters: tuple[RaterQuality, ...]
+    planted: tuple[Shown, ...]
     repeats: Mapping[str, Coefficients]
     same_arm_bias: SideBias
 
@@ -70,14 +84,19 @@ class _Twice:
 def quality(
     showings: Sequence[Showing],
     pairs: Iterable[PairRecord],
-    spans: Iterable[SpanRecord],
+    spans: Sequence[SpanRecord],
     planted: Iterable[PlantedError],
     resampling: Resampling,
 ) -> Quality:
     """Everything about the raters; controls and repeats enter here and nowhere else."""
     twice = _repeated(showings)
-    found = _planted_found(showings, spans, planted)
+    shown = _planted_found(showings, spans, planted)
+    found: dict[str, list[bool]] = defaultdict(list)
+    for error in shown:
+        for rater in (*error.found_by, *error.missed_by):
+            found[rater].append(rater in error.found_by)
     gaps = _same_arm_gaps(showings)
+    marked = Counter(span.rater_id for span in spans if span.is_hallucination)
     by_rater: dict[str, list[Showing]] = defaultdict(list)
     for showing in showings:
         by_rater[showing.rater].append(showing)
@@ -86,16 +105,22 @@ def quality(
         repeated[one.rater].append(one)
     return Quality(
         raters=tuple(
-            _rater(rater, own, found.get(rater, []), repeated[rater], gaps.get(rater, []))
+            _rater(rater, own, found.get(rater, []), repeated[rater], gaps.get(rater, []), marked[rater])
             for rater, own in sorted(by_rater.items())
         ),
+        planted=shown,
         repeats={axis.id: _repeats(axis, twice, resampling) for axis in AXIS_OUTCOMES},
         same_arm_bias=sides_of_pairs(one for one in pairs if one.case_kind == SAME_ARM),
     )
 
 
 def _rater(
-    rater: str, own: Sequence[Showing], found: Sequence[bool], twice: Sequence[_Twice], gaps: Sequence[float]
+    rater: str,
+    own: Sequence[Showing],
+    found: Sequence[bool],
+    twice: Sequence[_Twice],
+    gaps: Sequence[float],
+    marked: int,
 ) -> RaterQuality:
     apart = [abs(one.first - one.again) for one in twice]
     study = [one for one in own if one.case_kind == STUDY]
@@ -105,6 +130,7 @@ def _rater(
         n_showings=len(own),
         planted_found=wilson(sum(found), len(found)) if found else Estimate.missing(NOTHING_PLANTED),
         n_planted=len(found),
+        n_marked=marked,
         repeat_exact=sum(gap < 1e-9 for gap in apart) / len(apart) if apart else NO_REPEATS,
         repeat_within_one=sum(gap < 1 + 1e-9 for gap in apart) / len(apart) if apart else NO_REPEATS,
         n_repeats=len(apart),
@@ -143,8 +169,8 @@ def _repeats(axis: Outcome, twice: Sequence[_Twice], resampling: Resampling) -> 
 
 def _planted_found(
     showings: Sequence[Showing], spans: Iterable[SpanRecord], planted: Iterable[PlantedError]
-) -> dict[str, list[bool]]:
-    """For each rater and each planted error shown: whether one of the rater's marks touches it."""
+) -> tuple[Shown, ...]:
+    """Each planted error by itself, also where one text holds several."""
     marks: dict[tuple[str, str, str], list[SpanRecord]] = defaultdict(list)
     for span in spans:
         if span.basis != CANNOT_VERIFY:
@@ -153,12 +179,17 @@ def _planted_found(
     for showing in showings:
         if showing.case_kind == PLANTED:
             raters[showing.case].add(showing.rater)
-    found: dict[str, list[bool]] = defaultdict(list)
+
+    def found(error: PlantedError, rater: str) -> bool:
+        own = marks[(rater, error.case_id, str(error.arm))]
+        return any(span.overlaps(error.target, error.start, error.end) for span in own)
+
+    made = []
     for error in planted:
-        for rater in sorted(raters[error.case_id]):
-            own = marks[(rater, error.case_id, str(error.arm))]
-            found[rater].append(any(span.overlaps(error.target, error.start, error.end) for span in own))
-    return found
+        there = sorted(raters[error.case_id])
+        hit = [rater for rater in there if found(error, rater)]
+        made.append(Shown(error, tuple(hit), tuple(rater for rater in there if rater not in hit)))
+    return tuple(made)
 
 
 def _same_arm_gaps(showings: Sequence[Showing]) -> dict[str, list[float]]:

@@ -1,22 +1,18 @@
 """Studies: plans, states, seats and consents. A draft's plan may change, each version kept; later none may."""
 
-import json
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 
 from sqlalchemy import Connection, Row, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
-from medreason.domain.case import Case, CaseKind
-from medreason.domain.items import Instrument
-from medreason.domain.sampling import Sampling
-from medreason.domain.schedule import sealed
-from medreason.domain.span import SpanType, Target
-from medreason.domain.study import Planted, StudyPlan, StudyState
+from medreason.domain.case import Case
+from medreason.domain.study import StudyPlan, StudyState
 from medreason.errors import MedReasonError, NotFound
 from medreason.storage import texts
 from medreason.storage.audit import record
 from medreason.storage.database import Database, utc_now
 from medreason.storage.people import name_key, pseudonym
+from medreason.storage.plan_text import case_of, plan_of, written
 from medreason.storage.study_tables import consents, seats, studies, study_cases
 from medreason.storage.tables import raters
 
@@ -59,7 +55,7 @@ class Studies:
 
     def create(self, plan: StudyPlan, secret: str, user_id: int, actor: str) -> StoredStudy:
         """A new draft; refused where the name is taken."""
-        text, sha256 = _body(plan)
+        text, sha256 = written(plan)
         try:
             with self.database.write() as connection:
                 new = insert(studies).values(
@@ -83,7 +79,7 @@ class Studies:
     def change(self, study: StoredStudy, plan: StudyPlan, actor: str) -> StoredStudy:
         """Another version of a draft's plan; its name stays."""
         plan = replace(plan, name=study.name)
-        text, sha256 = _body(plan)
+        text, sha256 = written(plan)
         with self.database.write() as connection:
             _lock(connection, study)
             row = connection.execute(select(studies).where(studies.c.id == study.id)).one()
@@ -203,13 +199,6 @@ def _lock(connection: Connection, study: StoredStudy) -> None:
     connection.execute(select(studies.c.id).where(studies.c.id == study.id).with_for_update())
 
 
-def _body(plan: StudyPlan) -> tuple[str, str]:
-    """The plan without its cases as JSON; the hash is over both."""
-    whole = asdict(plan)
-    text, _ = sealed({name: value for name, value in whole.items() if name != "cases"})
-    return text, sealed(whole)[1]
-
-
 def _keep_cases(connection: Connection, study_id: int, plan_no: int, plan: StudyPlan) -> None:
     for number, case in enumerate(plan.cases, 1):
         kept = texts.keep(connection, case.text)
@@ -233,27 +222,5 @@ def _study(connection: Connection, row: Row) -> StoredStudy:
     here = (study_cases.c.study_id == row.id) & (study_cases.c.plan_no == row.plan_no)
     kept = connection.execute(select(study_cases).where(here).order_by(study_cases.c.number)).all()
     words = texts.read(connection, {one.text_id for one in kept})
-    values = json.loads(row.plan)
-    cases = tuple(
-        Case(
-            case_id=one.case_id,
-            text=words[one.text_id],
-            specialty=one.specialty,
-            reference_answer=one.reference_answer,
-            must_contain=tuple(one.must_contain),
-            kind=CaseKind(one.kind),
-            source=one.source,
-        )
-        for one in kept
-    )
-    planted = tuple(
-        Planted(**{**one, "target": Target(one["target"]), "type": SpanType(one["type"])})
-        for one in values.pop("planted")
-    )
-    values |= {
-        "sampling": Sampling(**values["sampling"]),
-        "instrument": Instrument(values["instrument"]),
-        "raters": tuple(values["raters"]),
-    }
-    plan = StudyPlan(cases=cases, planted=planted, **values)
+    plan = plan_of(row.plan, tuple(case_of(one, words[one.text_id]) for one in kept))
     return StoredStudy(row.id, row.name, plan, StudyState(row.state), row.secret, row.created_at, row.plan_sha256)

@@ -1,15 +1,22 @@
-"""What stands folded below the evaluation table: the secondary model, and how good the ratings are. Pure."""
+"""What stands folded below the evaluation table: further numbers, the gravest marks, the secondary model, and how
+good the ratings are. Pure."""
 
 import math
 from collections.abc import Mapping
 
+from medreason.domain.arms import Arm
 from medreason.services.assessing import Assessment
 from medreason.services.in_words import listed
 from medreason.services.pack.agreement_table import agreement_table
-from medreason.services.reading import minus
-from medreason.services.table_cells import p_value
+from medreason.services.pack.further_table import COUNTED, further_table
+from medreason.services.reading import counted, minus
+from medreason.services.table_cells import NONE, p_value
 from medreason.stats.estimate import NA, Estimate
+from medreason.stats.outcomes import ORDINAL
+from medreason.stats.records import OMISSION
 from medreason.ui.results_markup import escaped, fold
+
+GRAVEST = 4
 
 
 def quality(made: Assessment) -> str:
@@ -35,6 +42,59 @@ def quality(made: Assessment) -> str:
         '<div class="results-scroll" tabindex="0" role="region" aria-label="How good the ratings are">'
         '<table class="mr-table results-small results-words" aria-label="How good the ratings are">'
         f"<thead><tr>{head}</tr></thead><tbody>{rows}{sides}</tbody></table></div>",
+    )
+
+
+def further(made: Assessment) -> str:
+    """Everything beside the table behind a fold: medians, Wilcoxon's test, and what the difference depends on."""
+    rows = "".join(
+        f'<tr><th scope="row">{escaped(_label(str(row["outcome"]), made))}</th>'
+        f"<td>{escaped(str(row['measure']))}{_why(row)}</td><td>{_interval(row) or NONE}</td>"
+        f"<td>{p_value(p) if isinstance(p := row['p'], float) else ''}</td><td>{row['n']:,}</td></tr>"
+        for row in further_table(made).rows
+        if not str(row["measure"]).startswith(COUNTED)
+    )
+    medians = "".join(
+        f'<tr><th scope="row">{escaped(row.outcome.label)}</th><td>median of cases (quartiles), {name}</td>'
+        f"<td>{minus(arm.median, 2)} ({minus(arm.q1, 2)} to {minus(arm.q3, 2)})</td><td></td>"
+        f"<td>{row.n_cases:,}</td></tr>"
+        for row in made.evaluation.rows
+        if row.outcome.kind == ORDINAL
+        for name, arm in (("baseline", row.baseline), ("fine-tuned", row.finetuned))
+        if not (isinstance(arm.median, NA) or isinstance(arm.q1, NA) or isinstance(arm.q3, NA))
+    )
+    if not medians and not rows:
+        return ""
+    head = "".join(f'<th scope="col">{name}</th>' for name in ("Of", "Measure", "Number (95 % CI)", "p", "n"))
+    return fold(
+        "Medians, best ratings, and how far the numbers hold",
+        '<p class="mr-note">p is not adjusted here. Distributions are drawn below and counted in the pack.</p>'
+        '<div class="results-scroll" tabindex="0" role="region" aria-label="Further numbers">'
+        '<table class="mr-table results-small results-words" aria-label="Further numbers">'
+        f"<thead><tr>{head}</tr></thead><tbody>{medians}{rows}</tbody></table></div>",
+    )
+
+
+def gravest(made: Assessment) -> str:
+    """Every single mark of the gravest severity: a mean would hide it."""
+    marks = [span for span in made.data.spans if span.severity == GRAVEST and span.type != OMISSION]
+    if not marks:
+        return ""
+    rows = "".join(
+        f'<tr><th scope="row"><button type="button" class="results-drill" data-case="{escaped(one.case_id)}">'
+        f"{escaped(one.case_id)}</button></th><td>{escaped(Arm(one.arm).label)}</td>"
+        f"<td>{escaped(one.rater_id)}</td><td>{escaped(' '.join(one.quote.split()))}</td>"
+        f"<td>{escaped(one.type.replace('_', ' '))}, {escaped(one.basis)}</td></tr>"
+        for one in sorted(marks, key=lambda one: (one.case_id, one.arm, one.rater_id, one.start))
+    )
+    head = "".join(
+        f'<th scope="col">{name}</th>' for name in ("Case", "Answer of", "Rater", "Words", "Kind, basis")
+    )
+    return fold(
+        f"{counted(len(marks), 'mark')} of what could cause serious harm",
+        '<div class="results-scroll" tabindex="0" role="region" aria-label="Gravest marks">'
+        '<table class="mr-table results-small results-told" aria-label="Gravest marks">'
+        f"<thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div>",
     )
 
 
@@ -68,6 +128,10 @@ def secondary(made: Assessment) -> str:
         "scores on arm, side, phase and order, with cases as clusters. 1 is no difference, more than 1 higher.</p>"
         f"{table if rows else ''}{missing}",
     )
+
+
+def _why(row: Mapping[str, object]) -> str:
+    return f' <span class="mr-note results-why">{escaped(str(row["reason"]))}</span>' if row["reason"] else ""
 
 
 def _term(name: str, found: Estimate) -> str:

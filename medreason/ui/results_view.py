@@ -55,7 +55,8 @@ def evaluation(made: Assessment, left_out: str = "") -> str:
         f"{_table(table.main, 'Evaluation table')}"
         f'<p class="mr-note">A number under W/T/L shows its cases below.</p>'
         + (f'<div class="mr-warn"><b>Read with it</b><ul>{warnings}</ul></div>' if warnings else "")
-        + f"{further}{results_folds.secondary(made)}{results_folds.quality(made)}"
+        + f"{further}{results_folds.gravest(made)}{results_folds.further(made)}"
+        + f"{results_folds.secondary(made)}{results_folds.quality(made)}"
         + fold("How to read the table", f'<ul class="mr-note results-notes">{notes}</ul>')
         + "</div>"
     )

@@ -30,7 +30,8 @@ FILES = (
     "Controls show how careful the ratings are: <code>kind</code> is <code>same_arm</code>, "
     "<code>false_premise</code> or <code>planted_error</code>. A planted error is an answer that you write with "
     "one wrong passage in it: <code>planted_answer</code> holds the answer, <code>planted_quote</code> the wrong "
-    "words as they stand in it. It is shown on one side in place of a model's answer.</p>"
+    "words as they stand in it, <code>planted_quote_2</code> and so on further ones. It is shown on one side in "
+    "place of a model's answer.</p>"
 )
 PRIMARY = [(scale.name, str(axis)) for axis, scale in SCALES.items()] + [("Preference, all in all", OVERALL)]
 

@@ -6,25 +6,33 @@ in 95 studies of a hundred; a planned study finds its effect as often as planned
 
 import math
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
+import pytest
 
 from medreason.stats.bootstrap import Resampling
 from medreason.stats.effects import CaseMeans, effects
 from medreason.stats.estimate import Interval
 from medreason.stats.planning import cases_needed
+from medreason.stats.shares import paired_shares
 from medreason.stats.significance import sign_flip, sign_test, wilcoxon
 
-COVERED = ("difference", "prob_superiority", "best_difference")
+COVERED = ("difference", "prob_superiority", "best_difference", "baseline_best", "finetuned_best")
+FEW_COUNTED = 5
+"""With fewer expected ratings in or out of the best bin than this, counts are too coarse for exactly 95 %."""
 
 
 @dataclass(frozen=True)
 class Cases:
     """Case means of many cases to draw studies from: scores of 1 to 5 by `raters` raters, the fine-tuned arm
-    better by `effect` points before rounding, more so in some cases than in others."""
+    better by `effect` points before rounding, more so in some cases than in others. `level` is where both arms lie
+    together before rounding, `apart` the standard deviation of raters about one answer."""
 
     raters: int
     effect: float
+    level: float = 3.3
+    apart: float = 0.7
     seed: int = 1
     size: int = 40_000
 
@@ -34,8 +42,8 @@ class Cases:
         gain = self.effect + 0.8 * rng.normal(size=(self.size, 1))
 
         def scored(shift: np.ndarray | float) -> np.ndarray:
-            noise = 0.7 * rng.normal(size=(self.size, self.raters))
-            return np.clip(np.round(3.3 + 0.8 * difficulty + shift + noise), 1, 5)
+            noise = self.apart * rng.normal(size=(self.size, self.raters))
+            return np.clip(np.round(self.level + 0.8 * difficulty + shift + noise), 1, 5)
 
         b, f = scored(-gain / 2), scored(gain / 2)
         higher = (f > b) + (f == b) / 2
@@ -70,6 +78,8 @@ def coverage(n_cases: int, raters: int, effect: float, studies: int, n_boot: int
         "difference": everything.differences.mean(),
         "prob_superiority": everything.finetuned_higher.mean(),
         "best_difference": (everything.finetuned_best - everything.baseline_best).mean(),
+        "baseline_best": everything.baseline_best.mean(),
+        "finetuned_best": everything.finetuned_best.mean(),
     }
     held = dict.fromkeys(COVERED, 0)
     for study in range(studies):
@@ -80,6 +90,29 @@ def coverage(n_cases: int, raters: int, effect: float, studies: int, n_boot: int
             limits = getattr(made, name).interval
             held[name] += isinstance(limits, Interval) and limits.low <= truth[name] <= limits.high
     return {name: count / studies for name, count in held.items()}
+
+
+class ShareCoverage(NamedTuple):
+    """Shares of intervals that hold the truth: of each arm's share in the best bin, and of their difference.
+    `counted` is how many cases are expected in the best bin, or out of it, of the arm where that is least."""
+
+    arms: float
+    difference: float
+    counted: float
+
+
+def share_coverage(n_cases: int, cases: Cases, studies: int) -> ShareCoverage:
+    rng, everything = np.random.default_rng(5), cases.population()
+    b, f = everything.baseline_best, everything.finetuned_best
+    truth = b.mean(), f.mean(), f.mean() - b.mean()
+    held = np.zeros(3)
+    for _ in range(studies):
+        chosen = rng.integers(0, len(b), n_cases)
+        made = paired_shares(b[chosen], f[chosen])
+        held += [one.low <= true <= one.high for one, true in zip(made, truth, strict=True)]  # type: ignore[operator]
+    held = held / studies
+    rarest = min(share for arm in truth[:2] for share in (arm, 1 - arm))
+    return ShareCoverage(float(min(held[:2])), float(held[2]), float(n_cases * rarest))
 
 
 @dataclass(frozen=True)
@@ -130,8 +163,32 @@ def test_intervals_cover_the_truth():
         shares = coverage(n_cases, raters, effect, studies=2_000, n_boot=1_999)
         told = ", ".join(f"{name} {share:.1%}" for name, share in shares.items())
         print(f"\n{n_cases} cases, {raters} raters, effect {effect}: the 95 % interval covers {told}")
-        for name in ("difference", "prob_superiority"):
+        for name in COVERED[:3] if raters > 1 else COVERED[:2]:
             assert 0.93 <= shares[name] <= 0.97
+        assert shares["best_difference"] >= 0.93
+
+
+@pytest.mark.parametrize("raters", [1, 2, 3, 5])
+@pytest.mark.parametrize("n_cases", [20, 40, 60])
+def test_intervals_of_shares_cover_the_truth_from_rare_to_nearly_all(n_cases: int, raters: int):
+    """Never too short; and never too long either, where there is enough to count."""
+    for level, effect, apart in SETTINGS:
+        found = share_coverage(n_cases, Cases(raters, effect, level, apart), studies=2_000)
+        print(
+            f"\n{n_cases} cases, {raters} raters, effect {effect}, level {level}, apart {apart}: "
+            f"{found.counted:.1f} expected, the interval of the difference covers {found.difference:.1%}, "
+            f"of an arm {found.arms:.1%}"
+        )
+        assert found.difference >= 0.93
+        if found.counted >= FEW_COUNTED:
+            assert found.difference <= 0.97
+            assert 0.93 <= found.arms <= 0.97
+
+
+SETTINGS = (
+    *((level, effect, 0.7) for level in (2.5, 3.3, 4.2, 5.0, 6.0) for effect in (0.0, 0.8)),
+    *((4.2, 0.5, apart) for apart in (0.2, 2.0)),
+)
 
 
 def test_a_planned_study_finds_its_effect():

@@ -59,7 +59,7 @@ def unpacked(content: bytes, folder: Path) -> Path:
 def test_the_pack_holds_every_file_and_its_sums_are_right(packed, tmp_path):
     folder = unpacked(packed, tmp_path)
     wanted = """study.json cases.csv generations.jsonl ratings_long.csv pairs.csv spans.csv events.jsonl
-        agreement.csv secondary_model.csv
+        agreement.csv secondary_model.csv planted.csv further.csv adjudications.csv
         codebook.md datapackage.json methods.md checklist.md SHA256SUMS evaluation_table.csv
         evaluation_table.json
         evaluation_table.md evaluation_table.xlsx evaluation_table.tex figures/forest_D_dark.png
@@ -178,7 +178,7 @@ def test_the_data_package_describes_the_files(files):
     paths = {resource["path"]: resource for resource in described["resources"]}
     assert set(paths) == {
         *("cases.csv", "generations.jsonl", "ratings_long.csv", "pairs.csv", "spans.csv", "events.jsonl"),
-        *("agreement.csv", "secondary_model.csv"),
+        *("agreement.csv", "secondary_model.csv", "planted.csv", "further.csv", "adjudications.csv"),
     }
     ratings = paths["ratings_long.csv"]
     assert ratings["hash"] == f"sha256:{hashlib.sha256(files['ratings_long.csv']).hexdigest()}"
@@ -194,9 +194,12 @@ def test_the_data_package_describes_the_files(files):
 def test_the_methods_say_what_was_computed(made, files):
     text = files["methods.md"].decode()
     assert "12 cases rated by 2 raters" in text and "9,999 resamples, seed 1905" in text
-    assert "92.5 to 94.1 %" in text and "widened" in text and "sign-flip (exact)" in text
+    assert "93 to 97 %" in text and "widened" in text and "sign-flip (exact)" in text
+    assert "effective sample size" in text
+    alone = pack_files(assess(study_pack(12, 1), QUICK))["methods.md"].decode()
+    assert "one plain yes or no" in alone and "effective sample size" not in alone
     few = pack_files(assess(study_pack(3), QUICK))["methods.md"].decode()
-    assert "no test was made" in few and "no interval is given" in few and "BCa" not in few and "92.5" not in few
+    assert "no test was made" in few and "no interval is given" in few and "BCa" not in few and "93 to" not in few
 
 
 def test_the_checklist_is_filled_in_from_the_study(files):
@@ -239,6 +242,28 @@ def test_agreement_has_its_reasons(files):
     rows = list(csv.DictReader(io.StringIO(files["agreement.csv"].decode())))
     assert all(row["value"] or row["reason"] for row in rows)
     assert {row["basis"] for row in rows} >= {"scores", "differences", "spans", "rater", "guesses", "repeats"}
+
+
+def test_what_the_table_has_no_column_for_stands_beside_it(made, files):
+    rows = {
+        (row["outcome"], row["measure"]): row for row in csv.DictReader(io.StringIO(files["further.csv"].decode()))
+    }
+    depth = made.evaluation.row("D")
+    best = rows["D", "difference of shares in the best bin"]
+    assert (float(best["value"]), float(best["ci_low"])) == (
+        depth.best_bin_difference.value, depth.best_bin_difference.low,
+    )  # fmt: skip
+    tested = rows["D", "Wilcoxon signed-rank (Pratt), exact: smaller rank sum"]
+    assert (float(tested["value"]), float(tested["p"])) == (depth.wilcoxon.statistic, depth.wilcoxon.p)
+    points = [int(float(rows["D", f"ratings of {point}, fine-tuned"]["value"])) for point in range(1, 6)]
+    assert tuple(enumerate(points, 1)) == depth.finetuned.distribution and sum(points) == 24
+    assert float(rows["D", "difference with one rater left out, lowest"]["value"]) == min(
+        depth.sensitivity.without_a_rater
+    )
+    assert rows["D", "difference, raters drawn like cases"]["reason"] == "fewer than 3 raters"
+    assert rows["preference", "the same at equal sides, length and format"]["reason"].startswith("fewer than 50")
+    assert -1 <= float(rows["axes", "rank correlation of D and F over answers"]["value"]) <= 1
+    assert ("preference", "ratings of -3, baseline") not in rows and ("preference", "ratings of -3") in rows
 
 
 HOSTILE = "100% & <b>_x_$ #1 {ä} Δ−±🩺\\ ~^"

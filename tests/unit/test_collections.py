@@ -9,8 +9,8 @@ from medreason.domain.arms import ARMS, Arm, Side
 from medreason.domain.case import Case, CaseKind
 from medreason.domain.items import Instrument
 from medreason.domain.judgement import Guess
+from medreason.domain.planted import Planted
 from medreason.domain.span import Span, SpanType, Target
-from medreason.domain.study import Planted
 from medreason.domain.user import Role
 from medreason.errors import MedReasonError, NotAllowed
 from medreason.services.collected import pack_of

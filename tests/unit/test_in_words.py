@@ -7,7 +7,15 @@ import pytest
 from medreason.domain.arms import Arm
 from medreason.services.assessing import assess
 from medreason.services.evaluating import evaluated
-from medreason.services.in_words import agreement_word, length_bias, listed, sentence, several_models, warnings
+from medreason.services.in_words import (
+    agreement_word,
+    asked_unlike,
+    length_bias,
+    listed,
+    sentence,
+    several_models,
+    warnings,
+)
 from medreason.services.readable import MAIN, as_markdown, as_text, readable
 from medreason.services.reading import counted, minus, signed
 from medreason.services.table_cells import HEAD, cells, p_value
@@ -79,6 +87,20 @@ def test_truncated_answers_mixed_models_and_length_bias_are_told():
     assert length_bias(made) == []
 
 
+def test_arms_that_were_not_asked_alike_are_told():
+    data = study_pack(8, 2)
+    assert asked_unlike(data) == []
+    other = tuple(
+        replace(one, precision="nf4", sampling={"temperature": 0.1}) if one.arm == Arm.FINETUNED else one
+        for one in data.generations
+    )
+    told = "The arms were not asked alike: they differ in precision and sampling."
+    assert asked_unlike(replace(data, generations=other)) == [told]
+    assert told in assess(replace(data, generations=other), QUICK).warnings
+    unrated = replace(data, generations=(*data.generations, replace(other[1], generation_id="never shown")))
+    assert asked_unlike(unrated) == []
+
+
 def test_the_six_rows_stand_first_and_have_every_column():
     made = assess(study_pack(12, 2), QUICK)
     table = made.readable
@@ -91,7 +113,8 @@ def test_the_six_rows_stand_first_and_have_every_column():
         and "Holm" in depth["p (adjusted)"]
     )
     major = dict(zip(HEAD, table.main[3].cells, strict=True))
-    assert major["Metric"] == "Major hallucination (%, lower is better)" and major["Baseline"].endswith(" %")
+    assert major["Metric"] == "Answers with a major hallucination (%, lower is better)"
+    assert major["Baseline"].endswith(" %")
     assert "answer_right" in [row.outcome for row in table.further]
 
 

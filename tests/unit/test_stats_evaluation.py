@@ -281,6 +281,23 @@ def test_raters_are_judged_by_repeats_planted_errors_and_pairs_of_one_arm():
     assert of(rated("a", "R", 1, 2)).quality.raters[0].repeat_exact == NA("no case was shown twice")
 
 
+def test_several_planted_errors_of_one_text_are_found_or_missed_each_by_itself():
+    def mark(rater: str, start: int, end: int) -> SpanRecord:
+        return SpanRecord(rater, "p", BASELINE, "fabricated_fact", 3, start=start, end=end)
+
+    made = of(
+        *(rated("p", rater, 3, 3, case_kind="gold_planted") for rater in "AB"),
+        spans=[mark("A", 0, 6), mark("A", 12, 13), mark("B", 20, 30)],
+        planted=[PlantedError("p", BASELINE, "answer", *place) for place in ((5, 8), (10, 14), (28, 29))],
+    )
+    assert [(one.found_by, one.missed_by) for one in made.quality.planted] == [
+        (("A",), ("B",)), (("A",), ("B",)), (("B",), ("A",)),
+    ]  # fmt: skip
+    assert [(one.n_planted, one.planted_found.value) for one in made.quality.raters] == [
+        (3, pytest.approx(2 / 3)), (3, pytest.approx(1 / 3)),
+    ]  # fmt: skip
+
+
 def test_time_is_compared_only_where_it_was_taken_for_each_answer():
     apart = of(
         *(score("a", "R", arm, 3, phase=phase, active_ms=time) for arm, phase, time in (

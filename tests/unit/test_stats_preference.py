@@ -14,7 +14,7 @@ from medreason.stats.estimate import NA, Estimate, Interval
 from medreason.stats.multiplicity import BENJAMINI_HOCHBERG, HOLM, adjusted, benjamini_hochberg, holm
 from medreason.stats.planning import can_pass_holm, cases_needed, detectable_probability, smallest_p
 from medreason.stats.preference import UNDECIDED, Comparison, adjusted_log_odds, log_odds, side_bias
-from medreason.stats.shares import as_superiority, newcombe, wilson, with_wilson
+from medreason.stats.shares import as_superiority, newcombe, paired_shares, wilson
 
 QUICK = Resampling(n_boot=199)
 
@@ -116,9 +116,6 @@ def test_wilson_agrees_with_statsmodels_and_needs_ten():
         assert (made.low, made.high) == pytest.approx(proportion_confint(yes, n, method="wilson"), abs=1e-12)
     assert wilson(2, 9) == Estimate(2 / 9, NA("fewer than 10 cases"))
     assert wilson(0, 0) == Estimate.missing("nothing to count")
-    other = Estimate(0.5, NA("x"))
-    assert with_wilson(np.array([0.5, 1.0] * 10), other) is other
-    assert with_wilson(np.array([0.0, 1.0] * 10), other).method == "Wilson"
 
 
 def test_newcombes_difference_of_paired_shares():
@@ -136,6 +133,54 @@ def test_newcombes_difference_of_paired_shares():
     assert isinstance(newcombe(*table(3, 1, 1, 4)).interval, NA)
     assert as_superiority(airways, -1).value == pytest.approx(0.5 + 3 / 21)
     assert as_superiority(airways, -1).high == pytest.approx(0.5 + 0.507 / 2, abs=5e-4)
+
+
+def test_shares_of_one_rater_are_wilsons_and_newcombes():
+    b, f = np.array([0.0, 1.0] * 10), np.array([1.0, 1.0, 0.0, 1.0] * 5)
+    made = paired_shares(b, f)
+    assert made == (wilson(10, 20), wilson(15, 20), newcombe(b, f))
+    assert isinstance(paired_shares(b[:9], f[:9]).difference.interval, NA)
+    assert paired_shares(np.array([]), np.array([])).difference == Estimate.missing("nothing to count")
+
+
+def test_shares_of_several_raters_by_hand():
+    """Ten cases, two raters: 0, ½ and 1 in turn; the fine-tuned arm as it is, the baseline at ½ throughout."""
+    b, f = np.full(10, 0.5), np.array([0.0, 0.5, 0.5, 0.5, 1.0] * 2)
+    made = paired_shares(b, f)
+    worth = (0.25 + 0.25) / f.var(ddof=1)  # more than two: opposite raters make cases more alike than chance does
+    t = 2.2621571628
+    half = t * math.sqrt(0.25 / (10 * worth) + (t / (20 * worth)) ** 2) / (1 + t**2 / (10 * worth))
+    assert (made.finetuned.low, made.finetuned.high) == pytest.approx((0.5 - half, 0.5 + half), abs=1e-9)
+    assert made.difference.low == pytest.approx(-half * math.sqrt(2), abs=1e-9)  # arms are not correlated
+    assert made.difference.method == "Newcombe with effective n"
+
+
+def test_two_raters_who_always_agree_are_worth_one_and_two_who_judge_by_chance_two():
+    rng = np.random.default_rng(1)
+    one, other = (rng.integers(0, 2, (2, 4_000)) for _ in range(2))
+    width = [
+        (made := paired_shares(*arms).difference).high - made.low  # type: ignore[operator]
+        for arms in ((one[0] * 1.0, one[1] * 1.0), ((one[0] + other[0]) / 2, (one[1] + other[1]) / 2))
+    ]
+    assert width[0] / width[1] == pytest.approx(math.sqrt(2), rel=0.05)
+
+
+def test_swapping_the_arms_mirrors_the_interval_of_several_raters():
+    rng = np.random.default_rng(2)
+    b, f = (rng.integers(0, 4, 20) / 3 for _ in range(2))
+    made, turned = paired_shares(b, f), paired_shares(f, b)
+    assert (made.difference.low, made.difference.high) == (-turned.difference.high, -turned.difference.low)  # type: ignore[operator]
+    order = rng.permutation(20)
+    assert paired_shares(b[order], f[order]) == made
+
+
+def test_rare_shares_of_several_raters_have_an_interval_within_the_scale():
+    rare, none = np.array([1 / 3] + [0.0] * 19), np.zeros(20)
+    for arms in ((none, rare), (1 - rare, none + 1)):
+        made = paired_shares(*arms)
+        for one in made:
+            assert -1 <= one.low < one.high <= 1  # type: ignore[operator]
+        assert made.difference.low < 0 < made.difference.high  # type: ignore[operator]
 
 
 def test_rates_are_ratios_of_totals():

@@ -1,22 +1,28 @@
 """Studies for their lead: plans, states, raters who come and go, settling, closing; what Compare may not ask."""
 
+import json
 import threading
 from dataclasses import replace
 
 import pytest
+from sqlalchemy import select
 
 from medreason.data.sketch import question_record
 from medreason.domain.answers import Answer, Finish
 from medreason.domain.arms import ARMS, Side
 from medreason.domain.case import Case, CaseKind
 from medreason.domain.items import Instrument
-from medreason.domain.study import Planted, ShowingKind, StudyPlan, StudyState
+from medreason.domain.planted import Planted, WrongWords
+from medreason.domain.span import SpanType, Target
+from medreason.domain.study import ShowingKind, StudyPlan, StudyState
 from medreason.domain.user import Role
 from medreason.errors import Invalid, MedReasonError, NotAllowed, NotFound
 from medreason.services.added_cases import new_cases
+from medreason.services.collected import pack_of
 from medreason.services.scheduling import letters
 from medreason.services.typed import LikelyIdentifiers
 from medreason.storage.generations import NewGeneration
+from medreason.storage.study_tables import studies
 from tests.studies import NAME, StudyDesk, accept, cases, judgement, plan, rate, with_study
 
 
@@ -42,9 +48,42 @@ def test_a_plan_names_all_its_faults_together():
 
 def test_a_planted_error_has_its_place_in_the_text():
     one = Planted("c1", "It is 🩺 gout. It is viral.", "It is viral")
-    assert (one.start, one.end) == (14, 25) and one.answer[one.start : one.end] == one.quote
+    (place,) = one.places
+    assert place[1:] == (14, 25) and one.answer[place.start : place.end] == one.quote
     with pytest.raises(Invalid, match="exactly once"):
         Planted("c1", "It is. It is.", "It is")
+
+
+def test_several_planted_errors_have_a_place_each_and_share_no_character():
+    text = "Give 5 g of iron for 9 years."
+    one = Planted(
+        "c1", text, "9 years", "It is Monday.", more=(WrongWords("5 g"), WrongWords("Monday", Target.TRACE))
+    )
+    assert [(place.error.quote, place.start, place.end) for place in one.places] == [
+        ("9 years", 21, 28), ("5 g", 5, 8), ("Monday", 6, 12),
+    ]  # fmt: skip
+    with pytest.raises(Invalid, match="overlap"):
+        Planted("c1", text, "5 g of", more=(WrongWords("g of iron"),))
+    with pytest.raises(Invalid, match="exactly once"):
+        Planted("c1", text, "5 g", more=(WrongWords("6 g"),))
+
+
+def test_planted_errors_come_back_from_the_store_and_one_alone_is_kept_as_it_was(path):
+    desk = StudyDesk(path)
+    control = Case("pl", "Planted?", kind=CaseKind.PLANTED_ERROR)
+    wanted = replace(plan(count=1), cases=(*plan(count=1).cases, control))
+    one = Planted("pl", "Give 5 g for 9 years.", "5 g", severity=4)
+    desk.studies.create(desk.local, replace(wanted, planted=(one,)))
+    kept = desk.store.studies.get(NAME)
+    assert kept.plan.planted == (one,)
+    with desk.database.read() as connection:
+        (text,) = connection.scalars(select(studies.c.plan))
+    assert "more" not in json.loads(text)["planted"][0]
+    two = replace(one, more=(WrongWords("9 years", type=SpanType.UNSAFE_GUIDANCE, severity=2),))
+    desk.studies.change(desk.local, NAME, replace(wanted, planted=(two,)))
+    assert desk.store.studies.get(NAME).plan.planted == (two,)
+    assert desk.store.studies.get(NAME).plan_sha256 != kept.plan_sha256
+    desk.close()
 
 
 def test_a_draft_can_be_changed_and_a_begun_study_cannot(path):
@@ -184,6 +223,9 @@ def test_disputed_answers_are_told_by_x_and_y_and_settled_beside_the_originals(p
     desk.settling.adjudicate(desk.local, NAME, first.case_id, first.answer, first.item, 4, "both agree now")
     again = desk.settling.disputed(desk.local, NAME)[0]
     assert (again.values, again.adjudicated) == (first.values, 4)
+    (kept,) = pack_of(desk.collections.records(desk.local, NAME)).adjudications
+    assert (kept.case_id, kept.arm, kept.item, kept.value) == (first.case_id, first.answer, first.item, 4)
+    assert kept.reason == "both agree now"
     with pytest.raises(Invalid, match="answer.*item"):
         desk.settling.adjudicate(desk.local, NAME, first.case_id, "Z", "nonsense", 4, "x")
     desk.close()
@@ -235,7 +277,19 @@ def test_a_case_file_brings_planted_errors_and_names_what_is_wrong_with_them(pat
     head = "case_id,text,kind,planted_answer,planted_quote,planted_severity\n"
     file.write_text(head + "p1,Why is it blue?,planted_error,Give 50 g of iron now.,50 g,4\ns1,Why?,study,,,\n")
     (planted,) = desk.studies.import_cases(desk.local, file, "fresh").plan.planted
-    assert (planted.case_id, planted.start, planted.severity) == ("p1", 5, 4)
+    assert (planted.case_id, planted.places[0].start, planted.severity) == ("p1", 5, 4)
+    more = head.strip() + ",planted_quote_2,planted_type_2,planted_quote_3\n"
+    several = (
+        more + "p1,Why is it blue?,planted_error,Give 50 g of iron for 9 years.,50 g,4,iron,wrong_mechanism,9 y\n"
+    )
+    file.write_text(several)
+    (planted,) = desk.studies.import_cases(desk.local, file, "several").plan.planted
+    assert [(one.error.quote, one.error.type, one.error.severity) for one in planted.places] == [
+        ("50 g", "fabricated_fact", 4), ("iron", "wrong_mechanism", 3), ("9 y", "fabricated_fact", 3),
+    ]  # fmt: skip
+    file.write_text(several.replace("wrong_mechanism", "odd"))
+    with pytest.raises(MedReasonError, match="row 2, column “planted_type_2” is 'odd'"):
+        desk.studies.import_cases(desk.local, file, "several")
     for row, told in (
         ("p2,Is it?,planted_error,Give 50 g.,60 g,", "row 2.*exactly once"),
         ("p2,Is it?,study,Give 50 g.,50 g,", "row 2, column “kind”"),

@@ -39,6 +39,7 @@ def _rows(made: Assessment, unblinded: bool) -> Iterator[Record]:
         who = f"rater {rater.rater}"
         yield _row(who, "rater", "planted errors found", rater.planted_found, rater.n_planted, 1)
         for name, number, n in (
+            ("passages marked as invented or wrong", float(rater.n_marked), rater.n_showings),
             ("repeated scores equal", rater.repeat_exact, rater.n_repeats),
             ("repeated scores within one", rater.repeat_within_one, rater.n_repeats),
             ("points between two answers of one arm", rater.same_arm_gap, rater.n_showings),
@@ -73,7 +74,7 @@ def _row(subject: str, basis: str, measure: str, estimate: Estimate, n_units: in
 
 
 def _plain(number: Number) -> Estimate:
-    return Estimate(number, number if isinstance(number, NA) else NA("a plain share of few scores"))
+    return Estimate(number, number if isinstance(number, NA) else NA("a plain number, without an interval"))
 
 
 def _number(number: Number) -> float | None:

@@ -5,7 +5,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from medreason.domain.pack import PackData
-from medreason.domain.pack_columns import CASES, EVENTS, GENERATIONS, PAIRS, RATINGS, SPANS, Column
+from medreason.domain.pack_columns import (
+    ADJUDICATIONS,
+    CASES,
+    EVENTS,
+    GENERATIONS,
+    PAIRS,
+    RATINGS,
+    SPANS,
+    Column,
+)
 from medreason.services.export import csv_bytes, jsonl_bytes
 
 Record = Mapping[str, object]
@@ -33,13 +42,14 @@ class Table:
 
 
 def tables(data: PackData) -> tuple[Table, ...]:
-    """Cases, answers, ratings, comparisons, marks and events, in this order."""
+    """Cases, answers, ratings, comparisons, marks, settled values and events, in this order."""
     return (
         Table("cases", CASES, _rows(CASES, data.cases), ("case_id",)),
         Table("generations", GENERATIONS, _rows(GENERATIONS, data.generations), ("generation_id",), lines=True),
         Table("ratings_long", RATINGS, _rows(RATINGS, data.ratings)),
         Table("pairs", PAIRS, _rows(PAIRS, data.pairs)),
         Table("spans", SPANS, _rows(SPANS, data.spans), ("span_id",)),
+        Table("adjudications", ADJUDICATIONS, _rows(ADJUDICATIONS, data.adjudications)),
         Table("events", EVENTS, _rows(EVENTS, data.events), ("event_id",), lines=True),
     )
 

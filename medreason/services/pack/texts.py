@@ -17,4 +17,6 @@ def without_texts(data: PackData) -> PackData:
         ),
         pairs=tuple(replace(row, comment="") for row in data.pairs),
         spans=tuple(replace(row, quote="", source_note="") for row in data.spans),
+        adjudications=tuple(replace(row, reason="") for row in data.adjudications),
+        planted=tuple(replace(row, quote="") for row in data.planted),
     )

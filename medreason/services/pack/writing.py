@@ -14,7 +14,9 @@ from medreason.services.pack.agreement_table import agreement_table
 from medreason.services.pack.checklist import checklist
 from medreason.services.pack.describing import codebook, datapackage
 from medreason.services.pack.evaluation_files import evaluation_files
+from medreason.services.pack.further_table import further_table
 from medreason.services.pack.methods import blind_methods, methods
+from medreason.services.pack.planted_table import planted_table
 from medreason.services.pack.secondary_table import secondary_table
 from medreason.services.pack.tables import Table, parquet_bytes, tables
 from medreason.services.pack.texts import without_texts
@@ -48,7 +50,9 @@ def pack_files(made: Assessment, texts: bool = True) -> dict[str, bytes]:
     named = {row.arm for row in data.ratings} | {row.arm for row in data.generations}
     if blind and named & {str(arm) for arm in ARMS}:
         raise ValueError("a pack before unblinding would name an arm")
-    own = (*tables(data), agreement_table(made, not blind), *(() if blind else (secondary_table(made),)))
+    own: tuple[Table, ...] = (*tables(data), agreement_table(made, not blind))
+    if not blind:
+        own = (*own, further_table(made), secondary_table(made), planted_table(made, texts))
     files = {table.file: table.content() for table in own}
     files |= {f"parquet/{table.name}.parquet": parquet_bytes(table) for table in own}
     files["study.json"] = study_json(data, own, blind, texts)
