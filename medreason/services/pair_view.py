@@ -1,6 +1,6 @@
 """What a reader may see of one pair at one moment: two sides, how each ended, and what can be done next."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from medreason.domain.answers import Answer, Finish
 from medreason.domain.arms import SIDES, Arm, Side
@@ -47,6 +47,11 @@ class PairView:
     versions: int
     continued: bool
     continuable: bool
+
+    def unnamed(self) -> "PairView":
+        """The same without what produced the sides, for who may learn which is which and not their names."""
+        left, right = (replace(one, provenance=None) for one in (self.left, self.right))
+        return replace(self, left=left, right=right)
 
     def side(self, side: Side) -> SideView:
         return self.left if side is Side.LEFT else self.right

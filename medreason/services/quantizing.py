@@ -70,8 +70,7 @@ class Quantizing:
                     self.serving.release(user)
                 if not lock.try_take(HOLDER):
                     raise Busy(f"{lock.busy_words()} Try again when it has ended.")
-            # Where the data folder lies on this computer is nobody's business.
-            return QuantizedBase(name, _child(command, report).replace(str(self.folder.models / name), name))
+            return QuantizedBase(name, _child(command, report, str(self.folder.models), name))
         finally:
             lock.give_back()
             if put_away:
@@ -84,8 +83,13 @@ def quantized_name(base: str) -> str:
     return f"{plain[:LONGEST_NAME]}-nf4"
 
 
-def _child(command: list[str], report: Report) -> str:
-    """Run to the end; gives what was printed. Raises `MedReasonError` with the child's last words."""
+def _child(command: list[str], report: Report, models: str, name: str) -> str:
+    """Run to the end; gives what was printed. Raises `MedReasonError` with the child's last words. Where the data
+    folder lies on this computer is nobody's business, so for the folder of models all words say the bare name."""
+
+    def plain(words: str) -> str:
+        return words.replace(f"{models}/{name}", name).replace(f"{models}/", "").strip()
+
     last = ""
     with tempfile.TemporaryFile("w+", encoding="utf-8") as printed:
         with subprocess.Popen(
@@ -99,9 +103,9 @@ def _child(command: list[str], report: Report) -> str:
         ) as child:
             for line in child.stderr or ():
                 if found := PROGRESS.match(line):
-                    report(min(int(found[1]), 100) / 100, found[2].strip())
+                    report(min(int(found[1]), 100) / 100, plain(found[2]))
                 elif line.strip():
-                    last = line.strip()[:500]
+                    last = plain(line)[:500]
         if child.returncode == 2 and last:
             raise MedReasonError(last)
         if child.returncode != 0:
@@ -110,4 +114,4 @@ def _child(command: list[str], report: Report) -> str:
                 "the memory did not suffice; end what else uses it, then try again."
             )
         printed.seek(0)
-        return printed.read().strip()
+        return plain(printed.read())

@@ -94,7 +94,10 @@ class Studies:
                 record(connection, actor, "plan changed", study.object, sha256)
         return self.get(study.name)
 
-    def get(self, name: str) -> StoredStudy:
+    def get(self, name: str | None) -> StoredStudy:
+        """Raises `NotFound`, also for no name: a page on which no study is chosen sends none."""
+        if not name:
+            raise NotFound("Choose a study first.")
         return self._one(studies.c.name_key == name_key(name), name)
 
     def by_id(self, study_id: int) -> StoredStudy:

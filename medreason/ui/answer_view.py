@@ -26,6 +26,7 @@ CARRIED = 6000
 
 HIDDEN = "Hidden until your rating of this pair is in, so that nothing tells the sides apart."
 NOT_YET = "Shown when the answer is complete."
+NOT_NAMED = "Who compares blind is told which side was the fine-tuned model, and not the names of the models."
 NOTHING_ASKED = "Shown when a question has been answered."
 
 
@@ -185,7 +186,7 @@ def what_answered(pair: PairView | None, side: Side) -> str:
         return f'<p class="mr-note">{HIDDEN}</p>'
     view = pair.side(side)
     if view.provenance is None:
-        return f'<p class="mr-note">{NOT_YET}</p>'
+        return f'<p class="mr-note">{NOT_NAMED if view.arm and pair.done else NOT_YET}</p>'
     rows = "".join(
         f'<tr><th scope="row">{html.escape(name)}</th><td>{html.escape(value)}</td></tr>'
         for name, value in facts(view.provenance, view.answer)

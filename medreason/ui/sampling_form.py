@@ -91,9 +91,9 @@ def read(values: Sequence[Any]) -> tuple[Sampling, str]:
     ).strip()
 
 
-def follow_thinking(thinking: bool, *values: Any) -> list[Any]:
+def follow_thinking(thinking: bool | None, *values: Any) -> list[Any]:
     """The values of the free fields after the switch was turned to `thinking`."""
-    before, after = DEFAULTS[not thinking], DEFAULTS[thinking]
+    before, after = DEFAULTS[not thinking], DEFAULTS[bool(thinking)]
     return [
         getattr(after, name) if value == getattr(before, name) else value
         for name, value in zip(FREE, values, strict=True)

@@ -10,9 +10,10 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 log = logging.getLogger(__name__)
 
 FAULT = "Something went wrong here, and it was written to the log. Reload the page and try again."
+UNREADABLE = "This request cannot be read. Reload the page and try again."
 NOT_LOGGED_IN = "You are not logged in."
-MADE_PLAIN = (500, 422)
 NOTHING_HERE = "There is nothing here."
+LONGEST_ANSWER = 64 * 1024
 
 
 def refusal(scope: Scope, sentence: str, status: int, **headers: str) -> Response:
@@ -23,8 +24,9 @@ def refusal(scope: Scope, sentence: str, status: int, **headers: str) -> Respons
 
 
 class PlainFaults:
-    """Turns every 500 from inside, every exception, and every list of faults that a framework found in a request,
-    into one sentence. Other answers pass untouched."""
+    """Tells in one sentence what went wrong inside, and under its true number: 400 for a request that a framework
+    found no sense in, 400 with its own words where an event refused in words (Gradio gives these 500), and 500
+    for a defect, which is then in the log. Other answers pass untouched."""
 
     def __init__(self, app: ASGIApp):
         self.app = app
@@ -33,16 +35,16 @@ class PlainFaults:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        started = broken = False
+        started, status, said = False, 0, bytearray()
 
         async def sent(message: Message) -> None:
-            nonlocal started, broken
-            if message["type"] == "http.response.start":
-                if message["status"] in MADE_PLAIN:
-                    broken = True
-                    return
+            nonlocal started, status
+            if message["type"] == "http.response.start" and message["status"] in (500, 422):
+                status = message["status"]
+            elif status:
+                said.extend(message.get("body", b"")[: LONGEST_ANSWER - len(said)])
+            else:
                 started = True
-            if not broken:
                 await send(message)
 
         try:
@@ -51,9 +53,25 @@ class PlainFaults:
             if started:
                 raise
             log.error("A request failed: %s %s", scope["method"], scope["path"], exc_info=fault)
-            broken = True
-        if broken:
-            await refusal(scope, FAULT, 400)(scope, receive, send)
+            await refusal(scope, FAULT, 500)(scope, receive, send)
+            return
+        if status == 422:
+            await refusal(scope, UNREADABLE, 400)(scope, receive, send)
+        elif status and (words := _words(said)):
+            await refusal(scope, words, 400)(scope, receive, send)
+        elif status:
+            log.error("A request failed: %s %s answered 500", scope["method"], scope["path"])
+            await refusal(scope, FAULT, 500)(scope, receive, send)
+
+
+def _words(said: bytes | bytearray) -> str:
+    """The sentence of an event that refused, as Gradio puts it into its answer, or nothing."""
+    try:
+        content = json.loads(said)
+    except ValueError:
+        return ""
+    words = content.get("error") if isinstance(content, dict) else None
+    return words if isinstance(words, str) else ""
 
 
 def parse(body: bytes) -> Any:

@@ -7,10 +7,9 @@ from typing import Any
 
 import gradio as gr
 
-from medreason.web.answers import parse
+from medreason.web.answers import UNREADABLE, parse
 
 DEEPEST = 40
-UNREADABLE = "This request cannot be read. Reload the page and try again."
 FIELDS: dict[str, type] = {
     "session_hash": str,
     "event_id": str,

@@ -7,6 +7,7 @@ import json
 import re
 from collections.abc import Callable
 from functools import partial
+from typing import Any
 from urllib.parse import quote
 
 import anyio
@@ -19,10 +20,13 @@ from medreason.domain.user import User
 from medreason.ui.asking import REFUSED
 from medreason.web.answers import NOT_LOGGED_IN, NOTHING_HERE, refusal
 from medreason.web.belongings import Belongings
+from medreason.web.bodies import again, whole
 from medreason.web.calls import BadCall, UnknownEvent, event_of, files_of, read_call, session_of, unfinished_of
 from medreason.web.pages import USER, Page, Pages
+from medreason.web.streams import serve_while
 
 API = "/gradio_api"
+ANSWERS = f"{API}/queue/data"
 READS = ("GET", "HEAD")
 OPEN_TO_USERS = re.compile(
     r"/|/config/?|/theme\.css|/favicon\.ico|/manifest\.json|/robots\.txt|/pwa_icon(/\d+)?"
@@ -35,6 +39,8 @@ FILE = re.compile(rf"{API}/file=(?P<path>.*)", re.DOTALL)
 MADE_FILE = re.compile(rb'"path":\s?("(?:[^"\\]|\\.)+")')
 KEPT_BY_BROWSERS = ("/assets/", "/static/", "/svelte/")
 UNFINISHED_EACH = 24
+LONGEST_NAME = 255
+LOOKED_EVERY_S = 0.5
 
 NOT_YOURS = "This page belongs to somebody else, or your role was changed. Reload it."
 NO_FILE = "This file is not yours, or it is no longer there. Reload the page."
@@ -75,7 +81,15 @@ class Gate:
                 await anyio.to_thread.run_sync(self._refused, user, no.noted, limiter=self._threads)
             await no.answer(scope)(scope, receive, send)
             return
-        await page.app(scope, receive, send)
+        if scope["path"] != ANSWERS:
+            await page.app(scope, receive, send)
+            return
+
+        async def still() -> bool:
+            return await anyio.to_thread.run_sync(self._who, Request(scope), limiter=self._threads) == user
+
+        # With the login the answers end that its page was reading, as if the page were closed.
+        await serve_while(still, LOOKED_EVERY_S, page.app, scope, receive, send)
 
 
 class Refused(Exception):
@@ -105,25 +119,29 @@ class Visit:
         if method != "POST":
             raise Refused(NOTHING_HERE, 405)
         if call := CALL.fullmatch(path):
-            body = await _whole(receive)
+            body = await whole(receive)
             self._call(body, call["name"], unbounded)
-            return _again(body, receive), send
+            return again(body, receive), send
         if path in (f"{API}/cancel", f"{API}/cancel/"):
-            body = await _whole(receive)
+            body = await whole(receive)
             self._cancel(body)
-            return _again(body, receive), send
+            return again(body, receive), send
         if path in (f"{API}/upload", f"{API}/upload/"):
             if not self._page.takes_files:
                 raise Refused("Your role takes no files.", 403, "upload")
             return receive, self._owning_upload(send)
         if path in (f"{API}/reset", f"{API}/reset/"):
-            return receive, send
+            body = await whole(receive)
+            self._given(body)
+            return again(body, receive), send
         raise Refused(NOTHING_HERE, 404, self._known(path))
 
     def _read(self, scope: Scope, path: str, send: Send) -> Send:
+        if any(len(part.encode("utf-8", "replace")) > LONGEST_NAME for part in path.split("/")):
+            raise Refused(NOTHING_HERE, 404)  # no disk has such names
         if OPEN_TO_USERS.fullmatch(path):
             return send
-        if path == f"{API}/queue/data":
+        if path == ANSWERS:
             asked = QueryParams(scope["query_string"]).getlist("session_hash")
             if len(asked) != 1:  # of several, one would be looked at here and another used behind
                 raise Refused(NOTHING_HERE, 404)
@@ -153,14 +171,18 @@ class Visit:
             raise Refused(TOO_MUCH, 503)
 
     def _cancel(self, body: bytes) -> None:
-        try:
-            given = read_call(body)
-        except BadCall as fault:
-            raise Refused(str(fault), 400) from None
+        given = self._given(body)
         session = given.get("session_hash")
         self._own_session(session, "cancel")
         if session_of(self._page.blocks, given.get("event_id")) not in (None, session):
             raise Refused(NOT_YOURS, 403, "cancel")
+
+    @staticmethod
+    def _given(body: bytes) -> dict[str, Any]:
+        try:
+            return read_call(body)
+        except BadCall as fault:
+            raise Refused(str(fault), 400) from None
 
     def _own_session(self, session: str | None, what: str) -> None:
         if not self._belongings.claim(session, self._owner):
@@ -224,27 +246,3 @@ def _not_kept(scope: Scope, send: Send) -> Send:
         await send(message)
 
     return send if scope["path"].startswith(KEPT_BY_BROWSERS) else sent
-
-
-async def _whole(receive: Receive) -> bytes:
-    """The body, which the guard keeps within its limit."""
-    body = bytearray()
-    while True:
-        message = await receive()
-        body += message.get("body", b"")
-        if message["type"] == "http.disconnect" or not message.get("more_body"):
-            return bytes(body)
-
-
-def _again(body: bytes, receive: Receive) -> Receive:
-    """Give the same body out once more, then whatever comes."""
-    given = False
-
-    async def received() -> Message:
-        nonlocal given
-        if given:
-            return await receive()
-        given = True
-        return {"type": "http.request", "body": body, "more_body": False}
-
-    return received

@@ -13,6 +13,7 @@ from fastapi import FastAPI, Request
 
 from medreason.domain.user import Role
 from medreason.ui.theme import CSS, STATIC, THEME
+from medreason.web.sent_values import refuse_in_words
 
 UPLOADS = ("file", "uploadbutton")
 UPLOAD_LIMIT = 256 * 2**20
@@ -49,6 +50,7 @@ def mount(blocks: gr.Blocks) -> Page:
     for event in blocks.fns.values():
         if event.concurrency_limit is None:
             event.concurrency_id, event.concurrency_limit = "streams", STREAMS
+    refuse_in_words(blocks)
     # After each event Gradio would sum up all events so far with pandas, for a page that is switched off here.
     blocks._queue.ANAYLTICS_CACHE_FREQUENCY = sys.maxsize
     blocks._queue.ANALYTICS_MAX_EVENTS = 1

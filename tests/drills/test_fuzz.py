@@ -14,5 +14,6 @@ def test_more_than_two_thousand_pieces_of_nonsense(tmp_path: Path) -> None:
         refuses_to_start(site.services, tmp_path)
         fuzz = Fuzz(site, seed=7)
         fuzz.run(2_200)
+        fuzz.gaps()
     print(f"{fuzz.cases:,} cases, {len(fuzz.bad)} bad")
     assert fuzz.bad == []

@@ -7,13 +7,14 @@ import pytest
 
 from medreason.data.cases import load_cases
 from medreason.demo import CASES
-from medreason.domain.arms import Arm
+from medreason.domain.arms import Arm, Side
 from medreason.domain.sampling import Sampling
 from medreason.domain.user import User
 from medreason.engine.scripted import Script
 from medreason.errors import NotAllowed, NotFound
 from medreason.folder import DataFolder
 from medreason.services.conversation_file import markdown
+from medreason.ui.answer_view import what_answered
 from tests.stage import Stage
 
 DECK = load_cases(CASES)[:3]
@@ -74,6 +75,28 @@ def test_a_file_of_a_blind_conversation_names_sides_only(stage: Stage) -> None:
     turn = json.loads(revealed)["turns"][0]
     assert {turn["left"]["arm"], turn["right"]["arm"]} == {"baseline", "finetuned"}
     assert turn["left"]["provenance"]["model"]["adapter"] == "scripted-adapter"
+
+
+def test_a_raters_file_and_page_never_name_the_models(stage: Stage) -> None:
+    """After the rating they tell which side was the fine-tuned model, how much it said and how fast; no name, no
+    hash and no version, since the next study may be on the same models."""
+    live = stage.comparing.ask(stage.rater, "Likely cause?", Sampling(), blind=True)
+    view = stage.ended_by(live, stage.rater)
+    model = stage.engine.provenance
+    names = (model.base_model, model.adapter, "provenance", "sha256", "torch", "self_test", "scripted")
+    files = (stage.conversations.as_markdown, stage.conversations.as_json)
+    hidden = [content(stage.rater, view.conversation_id).decode() for content in files]
+    stage.pairs.reveal(view.pair_id)
+    told = [content(stage.rater, view.conversation_id).decode() for content in files]
+    for text in (*hidden, *told):
+        assert [name for name in names if name.lower() in text.lower()] == []
+    assert not any(word in text.lower() for text in hidden for word in ("baseline", "fine-tuned", "finetuned"))
+    assert "### Fine-tuned" in told[0]
+    turn = json.loads(told[1])["turns"][0]
+    assert {turn["left"]["arm"], turn["right"]["arm"]} == {"baseline", "finetuned"} and turn["left"]["counts"]
+    shown = stage.shown(view.conversation_id, stage.rater)
+    assert shown.left.arm is not None and shown.left.provenance is None and shown.right.provenance is None
+    assert "not the names" in what_answered(shown, Side.LEFT)
 
 
 def test_a_file_holds_every_version_word_for_word(stage: Stage) -> None:

@@ -54,6 +54,16 @@ def test_a_refusal_of_the_script_is_shown_as_it_is(stage: Stage) -> None:
     assert work.fault == "The disk is full. Make room."
 
 
+@pytest.mark.parametrize("code", [0, 2])
+def test_nothing_that_the_script_says_tells_where_the_data_folder_lies(stage: Stage, code: int) -> None:
+    place = stage.folder.models / "smollm2-135m-instruct-nf4"
+    say = f"print('{place} is there.', file=sys.stderr); sys.exit({code})"
+    work = stage.run(f"print('{place}'); print(' 90 %  It is in {place}.', file=sys.stderr); {say}")
+    assert work.words == "It is in smollm2-135m-instruct-nf4."
+    assert str(stage.folder.root) not in f"{work.words} {work.fault} {work.result}"
+    assert work.fault or work.result == QuantizedBase(place.name, place.name)
+
+
 def test_a_killed_script_is_told_in_words(stage: Stage) -> None:
     work = stage.run("import os; os.kill(os.getpid(), 9)")
     assert "exit code -9" in work.fault and "nothing was kept" in work.fault
