@@ -3,6 +3,7 @@
 import html
 from collections.abc import Sequence
 
+from medreason.domain.pace import about
 from medreason.domain.run import Checkpoint, LossPoint, RunState, RunStatus
 from medreason.ui.axes import short
 from medreason.ui.loss_chart import loss_chart, smoothed
@@ -35,18 +36,6 @@ def duration(seconds: float) -> str:
     if whole < 3600:
         return f"{whole // 60} min {whole % 60} s"
     return f"{whole // 3600} h {whole % 3600 // 60} min"
-
-
-def about(seconds: float) -> str:
-    """A coarse time left, which does not pretend to know seconds."""
-    if seconds < 50:
-        return "less than a minute"
-    minutes = max(1, round(seconds / 60))
-    if minutes < 60:
-        return f"about {minutes} minute{'s' if minutes > 1 else ''}"
-    if minutes < 36 * 60:
-        return f"about {minutes // 60} h {minutes % 60} min"
-    return f"about {seconds / 86_400:,.0f} days"
 
 
 def run_card(run: RunStatus | None, waiting: str = "") -> str:
