@@ -1,6 +1,6 @@
 """Sends a run to its Ray cluster and follows it until its adapter is here; started by the app, run by run.
 
-The run's folder says where it goes (elsewhere.json). A run whose job is still known is found again, not sent twice.
+The run's folder says where it goes (elsewhere.json). A job that is still known is found again, not sent twice.
 """
 
 import sys

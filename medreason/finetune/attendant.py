@@ -56,7 +56,9 @@ class Attendant:
         try:
             self._say(RunState.QUEUED, f"Reaching {self._place.cluster.words}.")
             jobs = self._make_jobs()
-            if not (self._place.followable and self._found_again(jobs)):
+            if not self._place.followable or not self._found_again(jobs):
+                if self._place.job and not self._resumable:
+                    return self._unknown()
                 self._send(jobs)
             return self._follow(jobs)
         except ClusterSilent as fault:
@@ -69,6 +71,10 @@ class Attendant:
         except MedReasonError as fault:
             return self._end(RunState.FAILED, str(fault))
 
+    @property
+    def _resumable(self) -> bool:
+        return any(one.whole for one in self._place.checkpoints)
+
     def _found_again(self, jobs: Jobs) -> bool:
         try:
             jobs.look(self._place.job)
@@ -78,9 +84,8 @@ class Attendant:
 
     def _send(self, jobs: Jobs) -> None:
         place = self._place
-        resume = any(one.whole for one in place.checkpoints)
         self._say(RunState.QUEUED, f"Sending the run to {place.cluster.words}.")
-        more = ["--data", place.cluster.data_folder, *(["--resume"] if resume else [])]
+        more = ["--data", place.cluster.data_folder, *(["--resume"] if self._resumable else [])]
         with tempfile.TemporaryDirectory(prefix="medreason-job-") as scratch:
             code = pack_code(self._run, Path(scratch) / "job")
             job = jobs.submit(

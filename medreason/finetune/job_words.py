@@ -35,7 +35,8 @@ class JobWords:
         new, self._taken = log[self._taken : end], max(end, self._taken)
         for line in new.splitlines():
             if not line.startswith(self._mark):
-                self._line(line[:LONGEST_LINE])
+                if self._mark.strip() not in line:  # the cluster's own line on how the job was started
+                    self._line(line[:LONGEST_LINE])
                 continue
             try:
                 self._hear(json.loads(line[len(self._mark) :]))

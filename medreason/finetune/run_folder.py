@@ -11,16 +11,7 @@ from medreason.finetune.progress import METRICS_FILE, STATE_FILE
 
 CONFIG_FILE = "config.yaml"
 # What the app may have put there before the run's process starts.
-OF_THE_APP = (
-    CONFIG_FILE,
-    "train.log",
-    "process.json",
-    "stop.json",
-    "exit.json",
-    "ticket.json",
-    "title.json",
-    "elsewhere.json",
-)
+OF_THE_APP = (CONFIG_FILE, "train.log", "process.json", "stop.json", "exit.json", "ticket.json", "title.json")
 
 
 def refuse_output(output: Path) -> None:

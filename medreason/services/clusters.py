@@ -1,4 +1,4 @@
-"""The cluster that runs can be sent to, as it was filled in last. Keeps no token, only the name of its variable."""
+"""The cluster that runs can be sent to, as it was filled in last. Of a token only its variable's name is kept."""
 
 from dataclasses import asdict
 
