@@ -121,7 +121,7 @@ def _facts(run: RunStatus) -> str:
     """What is known just now, as names and values."""
     train = [point for point in run.losses if not point.held_out]
     held_out = [point for point in run.losses if point.held_out]
-    facts: list[tuple[str, str]] = []
+    facts: list[tuple[str, str]] = [("Runs on", run.elsewhere)] if run.elsewhere else []
     if train:
         facts.append(("Training loss", f"{train[-1].loss:.3f}, smoothed {smoothed(train)[-1].loss:.3f}"))
     if held_out:
@@ -169,6 +169,8 @@ def resume_words(run: RunStatus | None) -> str:
     """From where Resume would go on, or why it cannot."""
     if run is None or not run.state.ended or run.state is RunState.COMPLETED:
         return ""
+    if run.followable:
+        return f"Resume looks for its job on {run.elsewhere} and goes on following it."
     if run.can_resume:
         newest = max(one.step for one in run.checkpoints if one.whole)
         return f"Resume goes on from the newest whole checkpoint, step {newest:,}."
