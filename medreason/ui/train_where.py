@@ -17,9 +17,9 @@ from medreason.ui.form import field, form_values, read_form
 
 HERE, RAY = "here", "ray"
 ABOUT = (
-    '<p class="mr-note">The run is sent to the cluster with its settings and training data, is followed in Runs like '
-    "any other, and its adapter comes back by itself. Base models are fetched or found by the cluster. What is "
-    "estimated above is of this computer.</p>"
+    '<p class="mr-note">The run is sent to the cluster with its settings and training data, is followed in Runs '
+    "like any other, and its adapter comes back by itself. The cluster fetches the base model, or has it already. "
+    "The estimate above is of this machine.</p>"
 )
 PRIVATE: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
 
