@@ -16,6 +16,7 @@ from medreason.models.adapters import read_adapter
 from medreason.models.base import resolve_base
 from medreason.models.machine import ThisMachine
 from medreason.services.backing_up import BackingUp
+from medreason.services.clusters import Clusters
 from medreason.services.collections import Collections
 from medreason.services.comparing import Comparing
 from medreason.services.conversations import Conversations
@@ -136,6 +137,7 @@ def assemble(settings: AppSettings, other_engine: Callable[[], Engine] | None = 
         training=training,
         plan=TrainingPlan(folder, ThisMachine(folder.root), cases),
         quantizing=Quantizing(folder, serving),
+        clusters=Clusters(folder),
         desk=DataDesk(DataSets(folder, cases)),
         drafts=Drafts(folder),
         cases=cases,

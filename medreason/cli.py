@@ -185,6 +185,7 @@ def _serve(options: argparse.Namespace) -> int:
         server = uvicorn.Server(config)
         told = threading.Thread(target=_when_ready, args=(settings, services.serving.start_loading), daemon=True)
         told.start()
+        threading.Thread(target=services.training.find_again, daemon=True).start()
         if services.backups is not None:
             services.backups.start()
         # uvicorn ends in order and then raises the signal again; being asked to stop is no failure.

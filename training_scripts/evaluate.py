@@ -1,12 +1,12 @@
 """Puts every case of a deck to both arms and writes down what they say, one JSON line an arm and case.
 
-Prints the lengths of thinking and answer in tokens, and how often each arm thought in a closed trace and then
-answered. Judges nothing else: whether an answer is right is for raters.
+Several cases are asked at once, and written in the order of the deck whatever ends first. Prints the lengths of
+thinking and answer in tokens, and how often each arm thought in a closed trace and then answered. Judges nothing
+else: whether an answer is right is for raters.
 """
 
 import argparse
 import json
-import os
 import sys
 from collections.abc import Iterator
 from dataclasses import asdict
@@ -15,22 +15,26 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from medreason.arguments import Parser, data_folder, server_of
+from medreason.data.answers_file import AnswersFile
 from medreason.data.cases import load_cases
 from medreason.data.earlier_answers import Earlier, read_earlier
 from medreason.domain.answers import Answer, Finish
 from medreason.domain.arms import ARMS, Arm
 from medreason.domain.case import Case
 from medreason.domain.conversation import Conversation
-from medreason.domain.events import Draft
 from medreason.domain.model_server import ModelServer
+from medreason.domain.pace import Pace
 from medreason.domain.provenance import Provenance
 from medreason.domain.sampling import Sampling
+from medreason.engine.at_once import Question, Said, ask_many
 from medreason.engine.protocol import Engine
 from medreason.errors import MedReasonError
 from medreason.folder import DataFolder
 from medreason.models.adapters import read_adapter
 
 Answers = dict[Arm, Answer]
+MOST_AT_ONCE = 256
+MOST_FAILED = 10
 
 
 def read_arguments(arguments: list[str]) -> argparse.Namespace:
@@ -50,6 +54,12 @@ def read_arguments(arguments: list[str]) -> argparse.Namespace:
         help="budget of an answer, thinking included; the same for both arms (default %(default)s)",
     )
     parser.add_argument("--greedy", action="store_true", help="always the likeliest token, no sampling")
+    parser.add_argument(
+        "--at-once",
+        type=int,
+        metavar="N",
+        help=f"cases asked at the same time, 1 to {MOST_AT_ONCE} (default: as many as the engine gains by)",
+    )
     parser.add_argument("--limit", type=int, default=0, help="only the first so many cases; 0 means all")
     parser.add_argument(
         "--out", type=Path, required=True, help="JSONL file to write; must not exist yet, but with --resume"
@@ -57,7 +67,7 @@ def read_arguments(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument(
         "--resume",
         action="store_true",
-        help="go on with --out; cases with both answers are not asked again",
+        help="go on with --out, also after a crash; cases with both answers are not asked again",
     )
     parser.add_data_dir()
     return parser.parse_args(arguments)
@@ -76,35 +86,49 @@ def make_engine(given: argparse.Namespace, server: ModelServer | None, folder: D
 
 
 def evaluate(
-    engine: Engine, cases: tuple[Case, ...], sampling: Sampling, out: Path, earlier: Earlier | None = None
+    engine: Engine,
+    cases: tuple[Case, ...],
+    sampling: Sampling,
+    at_once: int,
+    answers_file: AnswersFile,
+    kept: dict[str, Answers],
 ) -> list[tuple[Case, Answers]]:
-    """Ask case after case; what `earlier` holds is kept and not asked again. Each answer is on disk before the
-    next case is asked."""
-    said: list[tuple[Case, Answers]] = []
-    kept = earlier.answers if earlier else {}
-    if earlier:
-        earlier.put_back(out)
-    with open(out, "a" if earlier else "x", encoding="utf-8") as file:
-        for number, case in enumerate(cases, start=1):
-            answers = kept.get(case.case_id) or ask(engine, case, sampling)
-            said.append((case, answers))
-            if case.case_id in kept:
-                continue
-            for arm, answer in answers.items():
-                proof = Provenance(engine.provenance, arm, sampling)
-                file.write(json.dumps(row(case, arm, answer, proof), ensure_ascii=False) + "\n")
-            file.flush()
-            os.fsync(file.fileno())
-            ends = ", ".join(f"{arm.label} {answer.finish}" for arm, answer in answers.items())
-            print(f"{number} of {len(cases)}: {case.case_id} ({ends})", file=sys.stderr, flush=True)
-    return said
+    """Ask the cases that `kept` does not hold, several at once; each is on disk as soon as it has been answered.
+    Gives all of them in their order."""
+    said = dict(kept)
+    missing = [case for case in cases if case.case_id not in kept]
+    known = {case.case_id: case for case in missing}
+    pace, failed = Pace(len(missing)), 0
+    questions = [Question(case.case_id, Conversation(case.text), sampling) for case in missing]
+    for one in ask_many(engine, questions, engine.state.arms, lambda: at_once):
+        case = known[one.key]
+        answers_file.put(one.key, [line(case, arm, one, sampling) for arm in one.answers])
+        said[one.key] = one.answers
+        pace.step()
+        tell(len(kept) + pace.done, len(cases), one, pace)
+        failed = failed + 1 if one.failed else 0
+        if failed >= max(MOST_FAILED, 2 * at_once):
+            raise MedReasonError(
+                f"{failed} cases in a row failed, the last one because: {fault_of(one)} What was answered is "
+                "kept; mend it, then go on with --resume."
+            )
+    return [(case, said[case.case_id]) for case in cases]
 
 
-def ask(engine: Engine, case: Case, sampling: Sampling) -> Answers:
-    drafts = {arm: Draft(arm) for arm in engine.state.arms}
-    for event in engine.ask_pair(Conversation(case.text), sampling, lambda: False):
-        drafts[event.arm].take(event)
-    return {arm: draft.answer() for arm, draft in drafts.items()}
+def line(case: Case, arm: Arm, said: Said[str], sampling: Sampling) -> str:
+    proof = Provenance(said.models[arm], arm, sampling)
+    return json.dumps(row(case, arm, said.answers[arm], proof), ensure_ascii=False)
+
+
+def tell(number: int, total: int, said: Said[str], pace: Pace) -> None:
+    """One line on the terminal: which case has ended and how, and how long the rest may take."""
+    ends = ", ".join(f"{arm.label} {answer.finish}" for arm, answer in said.answers.items())
+    left = f"; {pace.words}" if pace.words else ""
+    print(f"{number} of {total}: {said.key} ({ends}){left}", file=sys.stderr, flush=True)
+
+
+def fault_of(said: Said[str]) -> str:
+    return next(answer.fault for answer in said.answers.values() if answer.fault)
 
 
 def row(case: Case, arm: Arm, answer: Answer, proof: Provenance) -> dict[str, object]:
@@ -193,7 +217,10 @@ def main(arguments: list[str]) -> int:
         )
         if given.limit < 0:
             raise MedReasonError(f"--limit is {given.limit}: give 0 for all cases, or how many.")
-        cases = load_cases(given.cases)[: given.limit or None]
+        if given.at_once is not None and not 1 <= given.at_once <= MOST_AT_ONCE:
+            raise MedReasonError(f"--at-once is {given.at_once}: give a whole number from 1 to {MOST_AT_ONCE}.")
+        deck = load_cases(given.cases)
+        cases = deck[: given.limit or None]
         if given.out.exists() and not given.resume:
             raise MedReasonError(
                 f"{given.out} exists already. Give another --out, remove it, or go on with it by --resume."
@@ -208,11 +235,14 @@ def main(arguments: list[str]) -> int:
         engine.load()
         if given.adapter is not None and engine.state.arms != ARMS:
             raise MedReasonError(engine.state.message)
-        earlier = None
-        if given.resume and given.out.exists():
+        earlier, resumed = Earlier({}, {}), given.resume and given.out.exists()
+        if resumed:
             earlier = read_earlier(given.out, cases, engine.state.arms, sampling, engine.provenance)
             print(f"{len(earlier.answers)} of {len(cases)} cases were answered before.", file=sys.stderr)
-        said = evaluate(engine, cases, sampling, given.out, earlier)
+        asked = [case.case_id for case in cases if case.case_id not in earlier.answers]
+        at_once = given.at_once or engine.at_once
+        with AnswersFile(given.out, [case.case_id for case in deck], asked, earlier.lines, resumed) as file:
+            said = evaluate(engine, cases, sampling, at_once, file, earlier.answers)
     except MedReasonError as fault:
         print(fault, file=sys.stderr)
         return 2

@@ -5,12 +5,12 @@ another model, another sampling or another case text are refused, never mixed in
 """
 
 import json
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from medreason.data.answers_file import ahead_of
 from medreason.data.table import size_of, unreadable
 from medreason.domain.answers import Answer, Counts, Finish, Timings
 from medreason.domain.arms import Arm
@@ -24,29 +24,22 @@ SAME = ("base_model", "base_revision", "base_sha256", "adapter_sha256", "precisi
 
 @dataclass(frozen=True)
 class Earlier:
-    """What counts of an earlier file: its lines as they are, and the answers by case, of the cases asked for now.
-    Lines of other cases stay in the file."""
+    """What counts of an earlier file: its lines as they are, by case, and the answers of the cases asked for now.
+    Lines of other cases are kept too."""
 
-    lines: tuple[str, ...]
+    lines: dict[str, tuple[str, ...]]
     answers: dict[str, dict[Arm, Answer]]
-
-    def put_back(self, out: Path) -> None:
-        """Write the lines that count in place of the file, whole or not at all."""
-        building = out.with_name(f".{out.name}.resuming")
-        with open(building, "w", encoding="utf-8") as file:
-            file.writelines(f"{line}\n" for line in self.lines)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(building, out)
 
 
 def read_earlier(
     file: Path, cases: Sequence[Case], arms: Sequence[Arm], sampling: Sampling, model: ModelProvenance
 ) -> Earlier:
-    """The finished cases of `file`. Raises `MedReasonError` where they were asked otherwise than now."""
+    """The finished cases of `file`, those included that wait beside it for their turn. Raises `MedReasonError`
+    where they were asked otherwise than now."""
     known = {case.case_id: case for case in cases}
     found: dict[str, dict[Arm, tuple[str, Answer]]] = {}
-    for number, raw in enumerate(_lines(file), 1):
+    there = [*_lines(file), *(_lines(ahead_of(file)) if ahead_of(file).exists() else ())]
+    for number, raw in enumerate(there, 1):
         row = _row(raw)
         if row is None:
             continue
@@ -70,7 +63,7 @@ def read_earlier(
         if all(arm in said and said[arm][1].finish in (Finish.STOP, Finish.LENGTH) for arm in arms)
     }
     return Earlier(
-        tuple(said[arm][0] for said in whole.values() for arm in arms),
+        {case_id: tuple(said[arm][0] for arm in arms) for case_id, said in whole.items()},
         {case_id: {arm: said[arm][1] for arm in arms} for case_id, said in whole.items() if case_id in known},
     )
 

@@ -55,7 +55,9 @@ class RunStatus:
     """A run as its files tell it. `name` is that of its folder and never changes; `title` is what people call it.
     Times are seconds, over all its starts; `seconds_left` goes by this start alone and is None while it cannot be
     told. `message` is one plain sentence on what happens or went wrong. `adapter` is empty while none is kept; a
-    stopped run may have kept one. `resume_blocked` says why an ended run cannot go on; empty where it can."""
+    stopped run may have kept one. `resume_blocked` says why an ended run cannot go on; empty where it can.
+    `elsewhere` names the cluster that it runs on; empty for this computer. `followable` says that its job there
+    may still be found, although nobody follows it."""
 
     name: str
     state: RunState
@@ -73,10 +75,14 @@ class RunStatus:
     checkpoints: tuple[Checkpoint, ...] = ()
     resume_blocked: str = ""
     resumed_from: int | None = None
+    elsewhere: str = ""
+    followable: bool = False
 
     @property
     def can_resume(self) -> bool:
-        return self.state.ended and not self.resume_blocked and any(one.whole for one in self.checkpoints)
+        if not self.state.ended or self.resume_blocked:
+            return False
+        return self.followable or any(one.whole for one in self.checkpoints)
 
     @property
     def shown_name(self) -> str:

@@ -40,11 +40,13 @@ class Broken(RuntimeError):
 
 
 class Decoder(Protocol):
-    """`most_rows` may be decoded at once; `rows` are those that are. A call that raises leaves the rows there
-    were as they were, so that it can be made again; `Broken` names those for which that does not hold."""
+    """`most_rows` may be decoded at once; `rows` are those that are. `joins` says whether rows that came apart
+    share a step, so that more of them cost little more; else they take turns. A call that raises leaves the rows
+    there were as they were, so that it can be made again; `Broken` names those for which that does not hold."""
 
     most_rows: int
     name: str
+    joins: bool
 
     @property
     def rows(self) -> tuple[Row, ...]: ...

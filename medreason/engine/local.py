@@ -63,6 +63,13 @@ class LocalEngine:
     def provenance(self) -> ModelProvenance:
         return self._in_memory().provenance
 
+    @property
+    def at_once(self) -> int:
+        decoder = self.decoder
+        if decoder is None or not decoder.joins:
+            return 1
+        return max(1, decoder.most_rows // max(1, len(self._state.arms)))
+
     def load(self) -> None:
         """Load the base and put the adapter on. An adapter that does not fit leaves the baseline alone
         ready, with the reason as the state's message; a failed self-test leaves nothing ready."""

@@ -29,6 +29,7 @@ from medreason.errors import MedReasonError, NotReady
 
 log = logging.getLogger(__name__)
 
+AT_ONCE = 16
 UNLOADED = EngineState(Phase.UNLOADED, "No model is loaded.")
 
 
@@ -67,6 +68,11 @@ class OpenAICompatibleEngine:
             self_test=self._found.sentence,
             claimed_by=self._server.words,
         )
+
+    @property
+    def at_once(self) -> int:
+        """What a server puts into its batches as they come; more would only wait there."""
+        return AT_ONCE
 
     def load(self) -> None:
         self._close(EngineState(Phase.LOADING, f"Reaching {self._server.words}…", 0.05))

@@ -28,13 +28,14 @@ from medreason.models.adapters import AdapterInfo
 __all__ = ["OwnDecoder", "unfit"]
 
 FIRST_CELLS = {"cpu": 512, "cuda": 2048}
-MOST_ROWS = {"cpu": 8, "cuda": 16}
+MOST_ROWS = {"cpu": 16, "cuda": 16}
 
 
 class OwnDecoder:
     """Implements `decoder.Decoder` for models that `unfit` has nothing against."""
 
     name = "local"
+    joins = True
 
     def __init__(self, model: Any, levers: Levers, ahead: Ahead | None = None):
         self._model = OwnModel(model, packed=levers.packed)

@@ -24,6 +24,7 @@ class PlainDecoder:
     """Implements `decoder.Decoder`."""
 
     name = "local, plain"
+    joins = False
     most_rows = MOST_ROWS
 
     def __init__(self, model: Any, padding: int):

@@ -42,10 +42,12 @@ class Script:
 
 
 class ScriptedEngine:
-    """`pause_s` is waited before every word. `asked` lists the conversations put to it."""
+    """`pause_s` is waited before every word. `asked` lists the conversations put to it; `at_once` is what it says
+    it can do, and limits nothing."""
 
-    def __init__(self, pause_s: float = 0.0):
+    def __init__(self, pause_s: float = 0.0, at_once: int = 1):
         self.pause_s = pause_s
+        self.at_once = at_once
         self.asked: list[tuple[Conversation, Sampling]] = []
         self.scripts = {
             Arm.BASELINE: Script(answer="It is probably viral."),

@@ -111,7 +111,7 @@ def read_state(folder: Path) -> State | None:
             elapsed_s=float(found["elapsed_s"]),
             seconds_left=None if left is None else float(left),
             written_at=float(found["written_at"]),
-            epoch=_number(found.get("epoch")),
+            epoch=number_or_none(found.get("epoch")),
             resumed_from=None if found.get("resumed_from") is None else int(found["resumed_from"]),
         )
     except (OSError, ValueError, KeyError, TypeError):
@@ -155,17 +155,21 @@ def _step_of(line: str) -> int | None:
 def _point(line: str) -> LossPoint | None:
     try:
         found = json.loads(line)
-        step, loss = found["step"], _number(found["loss"])
+        step, loss = found["step"], number_or_none(found["loss"])
         if not isinstance(step, int) or loss is None:
             return None
         return LossPoint(
-            step, loss, found.get("held_out") is True, **{name: _number(found.get(name)) for name in MEASURED}
+            step,
+            loss,
+            found.get("held_out") is True,
+            **{name: number_or_none(found.get(name)) for name in MEASURED},
         )
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return None
 
 
-def _number(value: object) -> float | None:
+def number_or_none(value: object) -> float | None:
+    """A finite number as a float; None for anything else."""
     if isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value):
         return float(value)
     return None

@@ -11,10 +11,13 @@ from medreason.domain.run import Checkpoint, LossPoint, RunState, RunStatus
 from medreason.finetune import process, progress
 from medreason.finetune.checkpoints import read_checkpoints
 from medreason.finetune.manifest import ADAPTER, MANIFEST_FILE, WEIGHTS_FILE, read_manifest
+from medreason.finetune.place import read_place
 from medreason.finetune.ticket import has_process, read_ticket
 from medreason.finetune.title import read_title
 
 MOST_RUN_ON_S = 3600.0
+DONE = (RunState.COMPLETED, RunState.STOPPED)
+NOBODY_FOLLOWS = "Nobody here follows it any more. Resume looks for its job on"
 REFUSED = 2
 GPU_MEMORY = re.compile(r"CUDA out of memory|OutOfMemoryError|CUBLAS_STATUS_ALLOC_FAILED")
 
@@ -26,10 +29,13 @@ def read_run(path: Path) -> RunStatus:
     running = process.alive(child) if child is not None else has_process(path)
     # Read after the look at the process: a child that ended in between has left its last word by now.
     state = progress.read_state(path) or progress.State(RunState.QUEUED, message="Starting.")
-    checkpoints = read_checkpoints(path)
+    place = read_place(path)
+    checkpoints = place.checkpoints if place else read_checkpoints(path)
     log_tail = progress.read_log_tail(path)
     if not state.state.ended and not running:
         state = _without_word(path, state, child, checkpoints, log_tail)
+        if place is not None and place.followable:
+            state = replace(state, state=RunState.LOST, message=f"{NOBODY_FOLLOWS} {place.cluster.words}.")
     elif not state.state.ended and (asked := process.read_stop(path)) is not None:
         words = "Stopping after this step; the adapter is kept." if asked.save else "Stopping."
         state = replace(state, message=words, seconds_left=None)
@@ -37,6 +43,7 @@ def read_run(path: Path) -> RunStatus:
     whole = state.state in (RunState.COMPLETED, RunState.STOPPED) and has_adapter(adapter)
     if state.state is RunState.COMPLETED and not whole:
         state = replace(state, state=RunState.FAILED, message="Its adapter is missing or incomplete.")
+    followable = place is not None and place.followable and state.state.ended and state.state not in DONE
     # The shown times run on between two words of a live child that has its turn.
     live = running and not state.state.ended and state.state is not RunState.QUEUED
     since = min(max(time.time() - state.written_at, 0.0), MOST_RUN_ON_S) if live and state.written_at else 0.0
@@ -57,7 +64,9 @@ def read_run(path: Path) -> RunStatus:
         title=read_title(path),
         checkpoints=checkpoints,
         resumed_from=state.resumed_from,
-        resume_blocked=_resume_blocked(state.state, checkpoints),
+        resume_blocked="" if followable else _resume_blocked(state.state, checkpoints),
+        elsewhere=place.cluster.words if place else "",
+        followable=followable,
     )
 
 

@@ -22,11 +22,13 @@ LARGEST_NUMBER = 2**53
 
 @dataclass(frozen=True)
 class Ticket:
-    """`token` is what the run's process shows on its command line; empty for one started by hand."""
+    """`token` is what the run's process shows on its command line; empty for one started by hand. `elsewhere` says
+    that the run uses nothing of this computer, so that nobody waits for it."""
 
     number: int
     token: str = ""
     started_at: str = ""
+    elsewhere: bool = False
 
 
 @contextmanager
@@ -41,7 +43,7 @@ def desk(runs: Path) -> Iterator[None]:
         lock.give_back()
 
 
-def issue(runs: Path, run: Path, token: str = "", started_at: str = "") -> FileLock:
+def issue(runs: Path, run: Path, token: str = "", started_at: str = "", elsewhere: bool = False) -> FileLock:
     """A ticket behind all others, locked; call it at the `desk`. Raises `Busy` where a process is still at work on
     the run."""
     lock = FileLock(run / TICKET_FILE)
@@ -49,7 +51,7 @@ def issue(runs: Path, run: Path, token: str = "", started_at: str = "") -> FileL
         raise Busy(f"A process is still at work on run {run.name}. Wait for it to end, or stop it.")
     try:
         number = 1 + max((ticket.number for _, ticket in tickets(runs)), default=0)
-        lock.write(json.dumps(asdict(Ticket(number, token, started_at))))
+        lock.write(json.dumps(asdict(Ticket(number, token, started_at, elsewhere))))
     except BaseException:
         lock.hand_over()
         raise
@@ -63,7 +65,8 @@ def read_ticket(run: Path) -> Ticket | None:
         number = found["number"]
         if not isinstance(number, int) or not 0 <= number < LARGEST_NUMBER:
             return None
-        return Ticket(number, str(found["token"]), str(found["started_at"]))
+        elsewhere = found.get("elsewhere") is True
+        return Ticket(number, str(found["token"]), str(found["started_at"]), elsewhere)
     except (ValueError, KeyError, TypeError, RecursionError):
         return None
 
@@ -84,6 +87,7 @@ def has_process(run: Path) -> bool:
 
 
 def in_line(runs: Path) -> list[tuple[Path, Ticket]]:
-    """The runs that somebody is behind, in the order of their turns; the first one has the turn, or is next."""
-    live = [(run, ticket) for run, ticket in tickets(runs) if has_process(run)]
+    """The runs of this computer that somebody is behind, in the order of their turns; the first one has the turn,
+    or is next."""
+    live = [(run, one) for run, one in tickets(runs) if not one.elsewhere and has_process(run)]
     return sorted(live, key=lambda one: one[1].number)

@@ -97,14 +97,15 @@ class Answering:
                 if arm not in self._serving.state.arms and conversation.goes_on(arm):
                     live.take(Failed(arm, NO_ADAPTER))
             self._save(live, proofs)
-            stream = self._serving.engine().ask_pair(conversation, sampling, live.cancelled)
-            for event in stream:
-                live.take(event)
-                if isinstance(event, Started) and event.model is not None:
-                    proofs[event.arm] = replace(proofs[event.arm], model=event.model)
-                if time.monotonic() - saved_at > SAVE_EVERY_S:
-                    self._save(live, proofs)
-                    saved_at = time.monotonic()
+            with self._serving.somebody_waits():
+                stream = self._serving.engine().ask_pair(conversation, sampling, live.cancelled)
+                for event in stream:
+                    live.take(event)
+                    if isinstance(event, Started) and event.model is not None:
+                        proofs[event.arm] = replace(proofs[event.arm], model=event.model)
+                    if time.monotonic() - saved_at > SAVE_EVERY_S:
+                        self._save(live, proofs)
+                        saved_at = time.monotonic()
         except MedReasonError as fault:
             self._fail(live, str(fault))
         except Exception:

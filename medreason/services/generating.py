@@ -1,7 +1,7 @@
-"""Asks both arms every case of a study, behind the page, pair after pair, each stored whole before the next.
+"""Asks both arms every case of a study, behind the page, several pairs at once, each stored whole as it ends.
 
-It has one place in the engine's queue, as any user. It can be stopped, and goes on from what is there. It refuses
-to mix bases, adapters, precisions or templates within a study.
+It leaves a place in the engine free and holds back while somebody is answered in Compare. It can be stopped, and
+goes on from what is there. It refuses to mix bases, adapters, precisions or templates within a study.
 """
 
 import hashlib
@@ -16,11 +16,13 @@ from medreason.domain.answers import Answer, Finish
 from medreason.domain.arms import ARMS, Arm
 from medreason.domain.case import Case
 from medreason.domain.conversation import Conversation
-from medreason.domain.events import Draft, Started
+from medreason.domain.pace import Pace
 from medreason.domain.provenance import ModelProvenance, Provenance
 from medreason.domain.study import StudyPlan
 from medreason.domain.user import User
+from medreason.engine.at_once import Question, Said, ask_many
 from medreason.errors import Busy, MedReasonError
+from medreason.services.reading import counted
 from medreason.services.scheduling import answers_of
 from medreason.services.serving import Serving
 from medreason.services.study_views import GenerationProgress
@@ -156,57 +158,53 @@ class Generating:
             _require_same(model, self._serving.provenance)
         trained = self.trained_on(plan)
         cases = {case.case_id: case for case in plan.cases}
-        order = [
-            (case.case_id, sample)
-            for sample in range(1, max(2, plan.answers_per_case) + 1)
-            for case in plan.cases
-            if (case.case_id, sample) in wanted
-        ]
-        for number, (case_id, sample) in enumerate(order, 1):
-            if work.stop.is_set():
-                return
-            work.words = f"Pair {number} of {len(order)}: {case_id}."
-            new = self._ask(plan, cases[case_id], sample, model, work.stop, trained.get(case_id))
-            if new is None:
-                return
-            model = next(one.provenance.model for one in new if one.provenance)
+        questions = _questions(plan, wanted)
+        samplings = {question.key: question.sampling for question in questions}
+        pace, engine = Pace(len(questions)), self._serving.engine()
+        for said in ask_many(engine, questions, ARMS, lambda: self._serving.room, work.stop.is_set):
+            model = _require_usable(said, model)
+            case_id, sample = said.key
+            proofs = {
+                arm: Provenance(said.models[arm], arm, samplings[said.key], plan.system_prompt) for arm in ARMS
+            }
+            similar = trained.get(case_id)
+            new = [_new(cases[case_id], arm, sample, said.answers[arm], proofs[arm], similar) for arm in ARMS]
             self._store.generations.add(study.id, new)
-        work.words = "Every pair has been asked."
-
-    def _ask(
-        self,
-        plan: StudyPlan,
-        case: Case,
-        sample: int,
-        expected: ModelProvenance | None,
-        stop: threading.Event,
-        similarity: float | None,
-    ) -> list[NewGeneration] | None:
-        """Both arms' answers to one case, or None where it was stopped."""
-        sampling = replace(plan.sampling, seed=sample_seed(plan.seed, case.case_id, sample))
-        engine = self._serving.engine()
-        drafts = {arm: Draft(arm) for arm in ARMS}
-        models: dict[Arm, ModelProvenance] = dict.fromkeys(ARMS, engine.provenance)
-        stream = engine.ask_pair(Conversation(case.text, system_prompt=plan.system_prompt), sampling, stop.is_set)
-        for event in stream:
-            drafts[event.arm].take(event)
-            if isinstance(event, Started) and event.model is not None:
-                models[event.arm] = event.model
-        if stop.is_set():
-            return None
-        for model in models.values():
-            _require_same(expected or models[Arm.BASELINE], model)
-        answers = {arm: drafts[arm].answer() for arm in ARMS}
-        if any(answer.finish is Finish.CANCELLED for answer in answers.values()):
-            raise MedReasonError("The model broke off within an answer. What is there is kept; go on later.")
-        proofs = {arm: Provenance(models[arm], arm, sampling, plan.system_prompt) for arm in ARMS}
-        return [_new(case, arm, sample, answers[arm], proofs[arm], similarity) for arm in ARMS]
+            pace.step()
+            left = f", {pace.words}" if pace.words else ""
+            work.words = f"Of the {counted(pace.total, 'pair')} asked for now {pace.done:,} are there{left}."
+        if not work.stop.is_set():
+            work.words = "Every pair has been asked."
 
     def trained_on(self, plan: StudyPlan) -> dict[str, float]:
         """Cases that the adapter may have learned from, with their similarity."""
         manifest = self._manifest_of(plan.adapter or self._serving.adapter)
         found = overlap_with_record(plan.cases, manifest) if manifest else None
         return {one.case_id: one.similarity for one in found or ()}
+
+
+def _questions(plan: StudyPlan, wanted: set[tuple[str, int]]) -> list[Question[tuple[str, int]]]:
+    """What is to be asked, first every case once; known by case and sample."""
+    return [
+        Question(
+            (case.case_id, sample),
+            Conversation(case.text, system_prompt=plan.system_prompt),
+            replace(plan.sampling, seed=sample_seed(plan.seed, case.case_id, sample)),
+        )
+        for sample in range(1, max(2, plan.answers_per_case) + 1)
+        for case in plan.cases
+        if (case.case_id, sample) in wanted
+    ]
+
+
+def _require_usable(said: Said[tuple[str, int]], model: ModelProvenance | None) -> ModelProvenance:
+    """The model of the study's answers, from the first on; refuses those of another, and what was broken off."""
+    expected = model or said.models[Arm.BASELINE]
+    for one in said.models.values():
+        _require_same(expected, one)
+    if said.cancelled:
+        raise MedReasonError("The model broke off within an answer. What is there is kept; go on later.")
+    return said.models[Arm.BASELINE]
 
 
 def sample_seed(seed: int, case_id: str, sample: int) -> int:

@@ -6,7 +6,8 @@ the page does not wait for torch.
 
 import logging
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -51,6 +52,7 @@ class Serving:
         self._put_away = False
         self._starting = threading.Lock()
         self._thread: threading.Thread | None = None
+        self._people, self._counting = 0, threading.Lock()
 
     def start_loading(self) -> None:
         """Load in a thread of its own, with the adapter that was in use before; returns at once. Nothing happens
@@ -127,6 +129,23 @@ class Serving:
     @property
     def provenance(self) -> ModelProvenance:
         return self.engine().provenance
+
+    @contextmanager
+    def somebody_waits(self) -> Iterator[None]:
+        """Within it a person waits for an answer; what is asked behind the page then holds back."""
+        with self._counting:
+            self._people += 1
+        try:
+            yield
+        finally:
+            with self._counting:
+                self._people -= 1
+
+    @property
+    def room(self) -> int:
+        """How many pairs may be asked behind the page at once: as many as the engine gains by, but one place is
+        kept free for whoever asks in Compare, and while somebody is answered there, one pair is all."""
+        return 1 if self._people else max(1, self.engine().at_once - 1)
 
     @property
     def adapter(self) -> str:

@@ -8,8 +8,9 @@ import html
 from collections.abc import Callable, Sequence
 
 from medreason.domain.estimate import Estimate, Finding, Machine, Part, Severity
+from medreason.domain.pace import about
 from medreason.services.training_plan import PlannedRows
-from medreason.ui.run_view import about, duration
+from medreason.ui.run_view import duration
 
 GIB = 1024**3
 TIGHT = 0.9

@@ -3,6 +3,7 @@
 import html
 from collections.abc import Sequence
 
+from medreason.domain.pace import about
 from medreason.domain.run import Checkpoint, LossPoint, RunState, RunStatus
 from medreason.ui.axes import short
 from medreason.ui.loss_chart import loss_chart, smoothed
@@ -35,18 +36,6 @@ def duration(seconds: float) -> str:
     if whole < 3600:
         return f"{whole // 60} min {whole % 60} s"
     return f"{whole // 3600} h {whole % 3600 // 60} min"
-
-
-def about(seconds: float) -> str:
-    """A coarse time left, which does not pretend to know seconds."""
-    if seconds < 50:
-        return "less than a minute"
-    minutes = max(1, round(seconds / 60))
-    if minutes < 60:
-        return f"about {minutes} minute{'s' if minutes > 1 else ''}"
-    if minutes < 36 * 60:
-        return f"about {minutes // 60} h {minutes % 60} min"
-    return f"about {seconds / 86_400:,.0f} days"
 
 
 def run_card(run: RunStatus | None, waiting: str = "") -> str:
@@ -132,7 +121,7 @@ def _facts(run: RunStatus) -> str:
     """What is known just now, as names and values."""
     train = [point for point in run.losses if not point.held_out]
     held_out = [point for point in run.losses if point.held_out]
-    facts: list[tuple[str, str]] = []
+    facts: list[tuple[str, str]] = [("Runs on", run.elsewhere)] if run.elsewhere else []
     if train:
         facts.append(("Training loss", f"{train[-1].loss:.3f}, smoothed {smoothed(train)[-1].loss:.3f}"))
     if held_out:
@@ -180,6 +169,8 @@ def resume_words(run: RunStatus | None) -> str:
     """From where Resume would go on, or why it cannot."""
     if run is None or not run.state.ended or run.state is RunState.COMPLETED:
         return ""
+    if run.followable:
+        return f"Resume looks for its job on {run.elsewhere} and goes on following it."
     if run.can_resume:
         newest = max(one.step for one in run.checkpoints if one.whole)
         return f"Resume goes on from the newest whole checkpoint, step {newest:,}."

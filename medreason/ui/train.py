@@ -7,6 +7,8 @@ from typing import Any
 
 import gradio as gr
 
+from medreason.domain.run import RunStatus
+from medreason.domain.training import TrainingConfig
 from medreason.domain.user import Action, User
 from medreason.errors import MedReasonError
 from medreason.finetune.presets import CPU_DEMO, PRESETS
@@ -71,18 +73,25 @@ def build(services: Services, ask: Asking) -> TrainTab:
             services.drafts.keep(user, settings.config_of(entered))
         return settings.fill(entered, chosen)
 
+    def here(user: User, config: TrainingConfig, despite_warnings: bool) -> RunStatus:
+        """Start on this machine, unless something blocks it or a warning has not been overridden."""
+        planned = services.plan.plan(config)
+        if planned.blocked:
+            raise MedReasonError("The run cannot start until what is marked “Cannot start” is mended.")
+        if planned.findings and not despite_warnings:
+            raise MedReasonError("Read the warnings first. To start in spite of them, press Start anyway.")
+        return training.start(user, config, needed_bytes=planned.needed_bytes)
+
     def begin(user: User, values: tuple[Any, ...], despite_warnings: bool) -> list[Any]:
-        """Start, unless something blocks it or a warning has not been overridden."""
+        """Start where the form says, and show the run."""
         stays = [gr.skip()] * (len(started_outputs) - 1)
         try:
-            config = settings.config_of(values)
+            config = settings.config_of(values[: len(names)])
             user.require(Action.TRAIN)
-            planned = services.plan.plan(config)
-            if planned.blocked:
-                raise MedReasonError("The run cannot start until what is marked “Cannot start” is mended.")
-            if planned.findings and not despite_warnings:
-                raise MedReasonError("Read the warnings first. To start in spite of them, press Start anyway.")
-            started = training.start(user, config, needed_bytes=planned.needed_bytes)
+            cluster = settings.where.cluster_of(user, values[len(names) :])
+            started = (
+                training.start(user, config, cluster=cluster) if cluster else here(user, config, despite_warnings)
+            )
         except MedReasonError as fault:
             return [render.fault(str(fault)), *stays]
         following = replace(config, run_name=training.free_name(config.run_name))
@@ -158,12 +167,14 @@ def build(services: Services, ask: Asking) -> TrainTab:
             desk.made,
             *settings.fill(form_values(settings.form, config)),
             *runs.updates(runs.found(None)),
+            *settings.where.restore(),
         ]
 
     form = settings.form
     met = [form[name] for name in ("base_model", "revision", "max_length", "text_format")]
-    settings.start.click(start, settings.fields, started_outputs, **IN_TURN)
-    settings.anyway.click(start_anyway, settings.fields, started_outputs, **IN_TURN)
+    given = [*settings.fields, *settings.where.inputs]
+    settings.start.click(start, given, started_outputs, **IN_TURN)
+    settings.anyway.click(start_anyway, given, started_outputs, **IN_TURN)
     data.timer.tick(
         watch_desk, [data.sent, used, settings.preset, *settings.fields], [*desk_outputs, used, *filled], **IN_TURN
     )
@@ -183,7 +194,7 @@ def build(services: Services, ask: Asking) -> TrainTab:
         compare_button=runs.compare,
         run_name=runs.run,
         restore=restore,
-        restore_outputs=[parts, *desk_outputs, used, *filled, *runs.view],
+        restore_outputs=[parts, *desk_outputs, used, *filled, *runs.view, *settings.where.restore_outputs],
     )
 
 

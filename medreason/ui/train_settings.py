@@ -18,7 +18,7 @@ from medreason.errors import MedReasonError
 from medreason.finetune.config_file import read_config
 from medreason.finetune.presets import CPU_DEMO, DESCRIBED
 from medreason.services.services import Services
-from medreason.ui import plan_view, render, train_quantize, train_rows
+from medreason.ui import plan_view, render, train_quantize, train_rows, train_where
 from medreason.ui.asking import Asking, shown
 from medreason.ui.form import build_form, form_values, read_form
 from medreason.ui.preset_view import preset_line, preset_of
@@ -50,6 +50,7 @@ class SettingsPart:
     preset: gr.Dropdown
     fill: Callable[..., list[Any]]
     config_of: Callable[[Sequence[Any]], TrainingConfig]
+    where: train_where.WherePart
 
 
 def build(services: Services, ask: Asking) -> SettingsPart:
@@ -67,6 +68,7 @@ def build(services: Services, ask: Asking) -> SettingsPart:
         with gr.Column(scale=1, min_width=360):
             needs = gr.Markdown("", sanitize_html=False, latex_delimiters=[])
             findings = gr.Markdown("", sanitize_html=False, latex_delimiters=[])
+            where = train_where.build(services, ask)
             with gr.Row(elem_classes="mr-actions"):
                 start = gr.Button("Start training", variant="primary", scale=0, min_width=180)
                 anyway = gr.Button("Start anyway", visible=False, scale=0, min_width=160)
@@ -210,7 +212,7 @@ def build(services: Services, ask: Asking) -> SettingsPart:
     undo.click(undo_changes, [preset], [status, *filled], **IN_TURN)
     sample.click(show_sample, [number, *fields], [row], **PRIVATE)
     load.upload(load_settings, [load], [status, *filled], **IN_TURN)
-    return SettingsPart(form, fields, filled, status, start, anyway, preset, fill, config_of)
+    return SettingsPart(form, fields, filled, status, start, anyway, preset, fill, config_of, where)
 
 
 def _command(label: str) -> gr.Textbox:

@@ -66,6 +66,10 @@ def test_both_arms_answer_every_case_with_proof(cases, tiny_qwen3, tiny_adapter,
         (["--cases", "{cases}", "--out", "{tmp}/no/o"], "does not exist"),
         (["--cases", "{cases}", "--out", "{tmp}/o", "--base-model", "nonsense"], "nonsense was not found"),
         (["--cases", "{cases}", "--out", "{tmp}/o", "--limit", "-1"], "--limit is -1"),
+        (
+            ["--cases", "{cases}", "--out", "{tmp}/o", "--at-once", "0"],
+            "--at-once is 0: give a whole number from 1",
+        ),
         (["--cases", "{cases}"], "--out"),
     ],
 )

@@ -1,5 +1,6 @@
 """Answers of a study are asked for behind the page: whole, resumable, never from two models, and marked."""
 
+import threading
 import time
 
 import pytest
@@ -9,9 +10,11 @@ from medreason.data.sketch import question_record
 from medreason.domain.answers import Finish
 from medreason.domain.arms import ARMS, Arm
 from medreason.domain.case import Case, CaseKind
+from medreason.domain.sampling import Sampling
 from medreason.domain.study import StudyPlan, StudyState
 from medreason.engine.scripted import Script
 from medreason.errors import Busy, MedReasonError, NotReady
+from medreason.services.comparing import Comparing
 from medreason.services.generating import sample_seed
 from medreason.text.self_naming import names_itself, names_to_look_for
 from tests.studies import CONSENT, NAME, StudyDesk, cases, plan
@@ -71,6 +74,81 @@ def test_stopping_keeps_what_is_there_and_generating_goes_on_from_it(desk):
     assert len(desk.engine.asked) == asked + 6 - stopped.done
     there = desk.store.generations.of(study.id)
     assert first < {one.id for one in there} and {one.attempt for one in there} == {1}
+
+
+def test_several_pairs_are_asked_at_once_one_place_is_left_and_each_is_stored_once(desk):
+    desk.engine.at_once, desk.engine.pause_s = 4, 0.01
+    met = watched(desk)
+    desk.studies.create(desk.local, plan(count=9, answers_per_case=2))
+    assert generate(desk).done == 18 and max(met) == 3
+    there = desk.store.generations.of(desk.store.studies.get(NAME).id)
+    assert len(there) == len({(one.case_id, one.sample, one.arm) for one in there}) == 36
+    assert all(one.provenance.sampling.seed == sample_seed(42, one.case_id, one.sample) for one in there)
+
+
+def test_generating_holds_back_while_somebody_is_answered(desk):
+    desk.engine.at_once, desk.engine.pause_s = 4, 0.01
+    met = watched(desk)
+    desk.studies.create(desk.local, plan(count=9))
+    with desk.serving.somebody_waits():
+        desk.studies.generate(desk.local, NAME)
+        within(20, lambda: desk.studies.progress(desk.local, NAME).done >= 2)
+        assert set(met) == {1}
+    desk.generating.wait(desk.store.studies.get(NAME), 30)
+    assert desk.studies.progress(desk.local, NAME).done == 9 and max(met) == 3
+
+
+def test_whoever_asks_in_compare_is_somebody_that_generating_holds_back_for(desk):
+    comparing = Comparing(desk.serving, desk.pairs)
+    desk.engine.at_once = 4
+    assert desk.serving.room == 3
+    desk.engine.pause_s = 0.05
+    live = comparing.ask(desk.local, "Fever?", Sampling(), blind=False)
+    within(5, lambda: desk.serving.room == 1)
+    comparing.stop(desk.local, live.pair.id)
+    within(5, lambda: desk.serving.room == 3)
+
+
+def test_a_fault_of_one_pair_leaves_the_others(desk):
+    desk.engine.at_once = 3
+    asks = desk.engine.ask_pair
+
+    def ask_pair(conversation, sampling, cancelled):
+        if conversation.question.startswith("Case 2:"):
+            raise KeyError("broken")
+        yield from asks(conversation, sampling, cancelled)
+
+    desk.engine.ask_pair = ask_pair
+    desk.studies.create(desk.local, plan(count=4))
+    told = generate(desk)
+    assert (told.done, told.failed, told.fault) == (4, 1, "")
+    desk.engine.ask_pair = asks
+    assert generate(desk).failed == 0
+
+
+def within(seconds: float, holds) -> None:
+    until = time.monotonic() + seconds
+    while not holds():
+        assert time.monotonic() < until
+        time.sleep(0.005)
+
+
+def watched(desk: StudyDesk) -> list[int]:
+    """How many questions ran at the moment at which each was begun."""
+    asks, running, met, lock = desk.engine.ask_pair, [0], [], threading.Lock()
+
+    def ask_pair(*asked):
+        with lock:
+            running[0] += 1
+            met.append(running[0])
+        try:
+            yield from asks(*asked)
+        finally:
+            with lock:
+                running[0] -= 1
+
+    desk.engine.ask_pair = ask_pair
+    return met
 
 
 def test_a_failed_answer_is_marked_and_asked_again(desk):
