@@ -20,6 +20,8 @@ from medreason.finetune.presets import PRESETS
 from medreason.finetune.progress import read_losses
 from medreason.folder import DataFolder
 from medreason.models.base_shape import BaseShape, base_shape
+from medreason.models.machine import ThisMachine
+from medreason.services.training_plan import TrainingPlan
 
 SKIPPED = 2  # steps that are not counted
 WHOLE_EPOCH_ROWS = 19_704  # of FreedomIntelligence/medical-o1-reasoning-SFT, "en"
@@ -28,7 +30,7 @@ TIMES = 20
 
 
 def measure(
-    presets: Sequence[str], base: Path, rows: str, steps: int, overrides: Sequence[str], devices: int = 1
+    presets: Sequence[str], base: Path, rows: str, steps: int, overrides: Sequence[str]
 ) -> list[dict[str, object]]:
     """A row a figure. The first preset is what the others are compared with."""
     found: list[dict[str, object]] = []
@@ -84,6 +86,7 @@ def product_flops() -> float:
 
 def _run(name: str, config: TrainingConfig, folder: DataFolder) -> tuple[float, list[dict[str, object]]]:
     folder.prepare()
+    planned = TrainingPlan(folder, ThisMachine(folder.root)).plan(config).estimate
     run = folder.runs / "measured"
     write_config(config, folder.root / "config.yaml")
     print(f"{name}: running {config.max_steps} steps", file=sys.stderr, flush=True)
@@ -92,13 +95,14 @@ def _run(name: str, config: TrainingConfig, folder: DataFolder) -> tuple[float, 
     points = [point for point in read_losses(run) if not point.held_out and point.tokens_per_s]
     counted = [float(point.tokens_per_s or 0) for point in points[SKIPPED:]]
     speed = statistics.median(counted)
-    return speed, list(_besides(name, manifest, points[0].elapsed_s, speed))
+    return speed, list(_besides(name, manifest, points[0].elapsed_s, speed, planned.gpu_memory_bytes / 1e9))
 
 
-def _besides(name: str, manifest: dict[str, Any], first_s: float | None, speed: float) -> Any:
+def _besides(name: str, manifest: dict[str, Any], first_s: float | None, speed: float, planned_gb: float) -> Any:
     kept = manifest["peak_memory_gib"]
     if kept.get("gpu"):
-        yield figure(f"peak_{slug(name)}", f"{name}: peak memory, allocated", kept["gpu"] * 2**30 / 1e9, "GB", 0)
+        what = f"{name}: peak memory, allocated, against the plan"
+        yield figure(f"peak_{slug(name)}", what, kept["gpu"] * 2**30 / 1e9, "GB", planned_gb)
     if first_s is not None:
         yield figure(f"first_{slug(name)}", f"{name}: start of the script to the first step", first_s, "s", 0)
     rows = manifest["data"]["train_rows"]

@@ -32,30 +32,37 @@ LENGTH = 2048  # of the stand-in's cache; what is compiled serves every length
 
 
 class Ahead:
-    """Compiles `forms` in turn, in a thread of its own."""
+    """Compiles `forms` in turn, in a thread of its own, until `enough`. Nothing compiled may be called meanwhile:
+    torch refuses that while another thread traces."""
 
     def __init__(self, shape: Shape, layer: Layer, forms: tuple[Form, ...]):
         self._compiled = CompiledLayer(shape)
         self._layer: Layer | None = layer
-        self._done = {form: threading.Event() for form in forms}
-        threading.Thread(target=self._work, name="compile-ahead", daemon=True).start()
+        self._forms = forms
+        self._enough = False
+        self._thread = threading.Thread(target=self._work, name="compile-ahead", daemon=True)
+        self._thread.start()
 
-    def done(self, form: Form, within_s: float) -> bool:
-        """Whether nothing more has to be waited for, after waiting so long at most."""
-        return form not in self._done or self._done[form].wait(within_s)
+    def enough(self) -> None:
+        """The weights are there: end after the form at hand, the first in any case."""
+        self._enough = True
+
+    def wait(self) -> None:
+        """Until nothing is being compiled any more."""
+        self._enough = True
+        self._thread.join()
 
     def _work(self) -> None:
         try:
-            for form, done in self._done.items():
+            for form in self._forms:
                 assert self._layer is not None
                 self._compiled.make(self._layer, *form, LENGTH)
-                done.set()
+                if self._enough:
+                    return
         except Exception as fault:
             log.info("Layers are compiled later, because it did not work beside the loading: %r", fault)
         finally:
             self._layer = None  # and its memory with it
-            for done in self._done.values():
-                done.set()
 
 
 def compile_ahead(source: BaseSource, adapter: Path | None) -> Ahead | None:

@@ -162,6 +162,8 @@ class LocalEngine:
             self._gpu.take(COMPARE)
         ahead = self._compile_ahead()
         base = self._load_base()
+        if ahead is not None:
+            ahead.enough()
         self._report(0.96, "Testing that the baseline is the baseline…")
         served = Served(base, self._levers, ahead)
         message = ""

@@ -206,7 +206,8 @@ class OwnDecoder:
         if self._cache.length > self._first:
             self._steps.moved()
             self._cache.shrink(2, self._first)
-            if self._usual is not None and self._model.device.type == "cuda":
-                self._steps.forward(*self._usual)  # captured before the next question; what it writes is nobody's
+            usual = self._usual
+            if usual is not None and usual[0] <= self._cache.slots and self._steps.captures:
+                self._steps.forward(*usual)  # captured before the next question; what it writes is nobody's
             return True
         return self._steps.improve()

@@ -25,14 +25,13 @@ from medreason.engine.threads import Threads
 log = logging.getLogger(__name__)
 
 COUNTS = (1, 2, 4, 8, 16, 32)
-A_LOOK_S, AT_MOST_S = 0.05, 120.0
 
 
 class Steps:
     """Runs steps over the first places of `slots`. `logits` [slots, vocabulary] holds the last step's."""
 
     def __init__(self, model: OwnModel, cache: Cache, slots: Slots, levers: Levers, ahead: Ahead | None = None):
-        """`ahead` compiles beside this what it found out to be needed."""
+        """`ahead` compiles beside this what will be needed; it is waited for before anything compiled is used."""
         self._model, self._cache, self._slots = model, cache, slots
         self._ahead = ahead
         self._cuda = model.device.type == "cuda"
@@ -52,6 +51,11 @@ class Steps:
         except Exception:
             log.exception("Layers run without compiling, because the compiler is not to be had")
             return None
+
+    @property
+    def captures(self) -> bool:
+        """Whether steps are captured, so that it pays to make one before it is needed."""
+        return self._graphs is not None
 
     def moved(self) -> None:
         """The cache, the weights or the positions are elsewhere now. What could not be captured is tried anew: it
@@ -108,10 +112,7 @@ class Steps:
         """Compile one of the forms wished for, while no row is being decoded; False where there is none left."""
         if not self._wishes:
             return False
-        form = self._wishes[0]
-        if self._ahead is not None and not self._ahead.done(form, A_LOOK_S):
-            return True  # somebody may ask meanwhile
-        self._wishes.pop(0)
+        form = self._wishes.pop(0)
         self._compile(form)
         if self._graphs is not None:
             self._graphs.drop(("forward", *form))
@@ -122,7 +123,8 @@ class Steps:
     def _compile(self, form: tuple[int, bool]) -> None:
         assert self._compiled is not None
         if self._ahead is not None:
-            self._ahead.done(form, AT_MOST_S)
+            self._ahead.wait()
+            self._ahead = None
         try:
             self._compiled.make(self._model.layers[0], *form, self._cache.length)
         except Exception:

@@ -65,7 +65,7 @@ def memory_parts(config: TrainingConfig, shape: BaseShape, work: Workload, gpu: 
     tokens = rows * length
     adapter = shape.adapter_parameters(config.lora_rank, config.target_modules)
     held = 2 * bits.adapter + 2 * bits.moments
-    a_layer = kept_by_a_layer(config, shape, bits, rows, length)
+    a_layer = kept_by_a_layer(config, shape, bits, rows, length, gpu)
     between = shape.hidden * bits.flow
     batch = f"{rows} × {length:,}" if rows > 1 else f"{length:,}"
     if config.gradient_checkpointing:
@@ -115,31 +115,42 @@ def memory_parts(config: TrainingConfig, shape: BaseShape, work: Workload, gpu: 
     )
 
 
-def kept_by_a_layer(config: TrainingConfig, shape: BaseShape, bits: Precision, rows: int, length: int) -> float:
+def kept_by_a_layer(
+    config: TrainingConfig, shape: BaseShape, bits: Precision, rows: int, length: int, gpu: bool
+) -> float:
     """Bytes a token that one decoder layer keeps for its backward pass. Frozen weights ask nothing of their
-    inputs; an adapter asks for the input of its layer, which layers with the same input share."""
+    inputs; an adapter asks for the input of its layer, which layers with the same input share. The levers of the
+    fast path, which only a GPU has, keep less."""
     query, kept = shape.heads * shape.head_dim, shape.kv_heads * shape.head_dim
-    # Norms compute in 32 bits and keep their input in these.
-    norms = 2.0 * FP32 * shape.hidden
+    compiled = gpu and config.compiled_parts
+    # Norms compute in 32 bits and keep their input in these; compiled ones keep it as it came, and a root a row.
+    norms = 2.0 * (bits.flow if compiled else FP32) * shape.hidden
     if shape.head_norms:
-        norms += FP32 * (query + kept) + FP32 * (shape.heads + shape.kv_heads)
+        norms += (bits.product if compiled else FP32) * (query + kept) + FP32 * (shape.heads + shape.kv_heads)
     # Attention keeps query, keys and values (repeated for every query head), its output, and a sum a head.
     attention = bits.product * 4 * query + FP32 * shape.heads
-    if rows > 1 or config.packing:
+    if (rows > 1 or config.packing) and not by_document(config, gpu):
         attention += bits.product * length  # the mask, as numbers to add
-    # The feed-forward part keeps both sides of its product, and what the activation came from.
-    forward = bits.flow * 3 * shape.intermediate
-    return norms + attention + forward + _kept_by_adapters(config, shape, bits)
+    # The feed-forward part keeps both sides of its product, and what the activation came from; compiled it makes
+    # that again.
+    forward = bits.flow * (2 if compiled else 3) * shape.intermediate
+    return norms + attention + forward + _kept_by_adapters(config, shape, bits, gpu)
 
 
-def _kept_by_adapters(config: TrainingConfig, shape: BaseShape, bits: Precision) -> float:
+def by_document(config: TrainingConfig, gpu: bool) -> bool:
+    """Whether attention is computed document by document, without a mask."""
+    return gpu and config.packing and config.attention == "by document"
+
+
+def _kept_by_adapters(config: TrainingConfig, shape: BaseShape, bits: Precision, gpu: bool) -> float:
     """Bytes a token of the inputs that adapters keep, and of what lies between their two matrices."""
     widths = {name: width for name, (_, width) in shape.adapted(config.target_modules).items()}
     low = bits.product * config.lora_rank * len(widths)
     if config.lora_dropout:
         # Each adapter has its own input with some numbers left out, and a byte for each of these.
         return low + (bits.product + 1) * sum(widths.values())
-    if bits.adapter > bits.product:
+    one_product = gpu and config.fused_lora
+    if bits.adapter > bits.product and not one_product:
         return low + bits.product * sum(widths.values())  # each makes its own copy on the way through 32 bits
     widths.pop("o_proj", None)  # the output of attention is kept anyway
     if bits.flow > bits.product:

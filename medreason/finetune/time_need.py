@@ -12,6 +12,8 @@ from medreason.domain.setting import settings_of
 from medreason.domain.training import TrainingConfig
 from medreason.finetune.calibration import (
     CORE_FLOPS,
+    FAST_LAUNCH_S,
+    FAST_LINEAR_SHARE,
     GPU_FLOPS,
     LAUNCH_S,
     LINEAR_SHARE,
@@ -19,7 +21,7 @@ from medreason.finetune.calibration import (
     MASKED_ATTENTION_SHARE,
     START_S,
 )
-from medreason.finetune.memory_need import precision_of
+from medreason.finetune.memory_need import by_document, precision_of
 from medreason.finetune.recipe import rhythm
 from medreason.finetune.workload import Workload
 from medreason.models.base_shape import BaseShape
@@ -72,7 +74,7 @@ def time_parts(
                 f"{steps:,} steps × {earlier.a_step:.3g} s, as run {earlier.name}",
             ),
         )
-    speed = _speed(machine)
+    speed = _speed(machine, config)
     if shape is None or speed is None or not steps:
         return ()
     stored = precision_of(config, shape, machine.gpus > 0)
@@ -122,14 +124,18 @@ class _Speed(NamedTuple):
     words: str
 
 
-def _speed(machine: Machine) -> _Speed | None:
-    """What this computer can do; None for a GPU that is not known."""
+def _speed(machine: Machine, config: TrainingConfig) -> _Speed | None:
+    """What this computer can do for such a run; None for a GPU that is not known."""
     if machine.gpus:
         named = [flops for name, flops in GPU_FLOPS.items() if _names(name, machine.gpu_name)]
         if not named:
             return None
-        words = f"{LINEAR_SHARE:.0%} of {named[0] / 1e12:,.0f} trillion products/s"
-        return _Speed(named[0], LINEAR_SHARE, LAUNCH_S, words)
+        fast = (
+            by_document(config, True) and config.fused_lora and not config.lora_dropout and config.compiled_parts
+        )
+        share, launch = (FAST_LINEAR_SHARE, FAST_LAUNCH_S) if fast else (LINEAR_SHARE, LAUNCH_S)
+        words = f"{share:.0%} of {named[0] / 1e12:,.0f} trillion products/s"
+        return _Speed(named[0], share, launch, words)
     cores = machine.cores or 1
     return _Speed(CORE_FLOPS * cores, 1.0, 0.0, f"{cores} cores × {CORE_FLOPS / 1e9:.0f} billion products/s")
 
@@ -157,9 +163,12 @@ def _batch_seconds(
     again = 1 if config.gradient_checkpointing else 0
     linear = 2 * tokens * (2 * _products(shape, work.taught(config)) + again * shape.linear_parameters)
     query = shape.heads * shape.head_dim
-    # Scores and sums of values over a whole row, masked or not; backwards is two and a half times forwards.
-    attention = 4 * tokens * (tokens / rows) * query * shape.layers * (3.5 + again)
-    attention_share = MASKED_ATTENTION_SHARE if machine.gpus else speed.share
+    # Scores and sums of values over a whole row, masked or not, or over half of each conversation; backwards is
+    # two and a half times forwards.
+    documents = by_document(config, machine.gpus > 0)
+    span = work.row_tokens(config) / 2 if documents else tokens / rows
+    attention = 4 * tokens * span * query * shape.layers * (3.5 + again)
+    attention_share = MASKED_ATTENTION_SHARE if machine.gpus and not documents else speed.share
     computing = (linear / speed.share + attention / attention_share) / speed.products
     launching = speed.launch * shape.layers * (2 + again)
     if launching > computing:

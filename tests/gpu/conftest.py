@@ -2,7 +2,7 @@
 
 Speed, memory and the separation of the arms can be proven with it; what it says means nothing. The
 tokenizer is the genuine one: from the folder that MEDREASON_QWEN3_TOKENIZER names, else from the hub's
-cache.
+cache. MEDREASON_QWEN3_8B names a folder that holds such a model already.
 """
 
 import json
@@ -40,6 +40,10 @@ def qwen3_8b(qwen3_tokenizer: str, tmp_path_factory: pytest.TempPathFactory) -> 
 
     from medreason.models.random_base import make_random_base
 
+    made = os.environ.get("MEDREASON_QWEN3_8B", "")
+    if made:
+        yield Path(made)
+        return
     torch.manual_seed(5)
     folder = tmp_path_factory.mktemp("models") / "qwen3-8b-random"
     make_random_base(

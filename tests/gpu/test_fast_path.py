@@ -13,7 +13,7 @@ from tests.integration.test_fast_path import packed
 pytestmark = [pytest.mark.gpu, pytest.mark.filterwarnings("default")]
 
 LAYERS, VOCABULARY = 3, 4096
-APART = 0.03  # of the norm of a gradient: rounding of 16 bits, over three layers
+APART = 0.03  # of the spread of logits: rounding of 16 bits, over three layers
 
 
 @pytest.fixture(scope="module", params=["none", "nf4"])
@@ -95,9 +95,16 @@ def test_loss_and_gradients_agree_with_the_plain_path(dressed: Any) -> None:
     expected, found = gradients(dressed, batch), gradients(fast(dressed), batch)
     assert abs(found[0] - expected[0]) < 2e-3 * expected[0]
     assert len(found[1]) == LAYERS * 14
-    worst = max(float((found[1][name] - grad).norm() / grad.norm()) for name, grad in expected[1].items())
-    print(f"\nloss {found[0]:.5f} against {expected[0]:.5f}, gradients at most {worst:.1e} apart")
-    assert worst < APART
+    other = copy.deepcopy(dressed)
+    other.get_base_model().set_attn_implementation("eager")  # as right as the plain path, and rounded otherwise
+    rounding, worst = (furthest(one, expected[1]) for one in (gradients(other, batch)[1], found[1]))
+    print(f"\nloss {found[0]:.5f} against {expected[0]:.5f}, gradients {worst:.1e} apart; rounding {rounding:.1e}")
+    assert worst < 2 * rounding
+
+
+def furthest(found: dict[str, Any], expected: dict[str, Any]) -> float:
+    """The largest difference of a gradient, as a share of its norm."""
+    return max(float((found[name] - grad).norm() / grad.norm()) for name, grad in expected.items())
 
 
 def test_each_packed_document_is_computed_as_if_it_were_alone(dressed: Any) -> None:

@@ -154,12 +154,12 @@ def test_what_is_compiled_beside_the_loading_is_what_the_model_needs(tiny_qwen3,
     assert len(traced) > made  # so that the count tells something
 
 
-def test_the_engine_waits_for_what_is_being_compiled_and_not_for_what_is_not(monkeypatch):
+def test_compiling_beside_the_loading_ends_with_the_form_at_hand_or_with_a_fault(monkeypatch):
     import threading
 
     from medreason.engine import compiled_ahead
 
-    going = threading.Event()
+    made, going = [], threading.Event()
 
     class Slow:
         def __init__(self, shape):
@@ -167,12 +167,26 @@ def test_the_engine_waits_for_what_is_being_compiled_and_not_for_what_is_not(mon
 
         def make(self, layer, rows, adapted, length):
             going.wait(10)
+            made.append(rows)
             if rows == 4:
                 raise RuntimeError("no compiler here")
 
     monkeypatch.setattr(compiled_ahead, "CompiledLayer", Slow)
-    ahead = compiled_ahead.Ahead(None, object(), ((2, True), (4, True), (8, True)))
-    assert ahead.done((16, True), 0) and not ahead.done((2, True), 0.01)
+    ahead = compiled_ahead.Ahead(None, object(), ((2, True), (1, True)))
+    ahead.enough()
     going.set()
-    assert all(ahead.done(form, 10) for form in ((2, True), (4, True), (8, True)))
-    assert ahead._layer is None
+    ahead.wait()
+    assert made == [2] and ahead._layer is None
+    made.clear()
+    ahead = compiled_ahead.Ahead(None, object(), ((2, True), (4, True), (8, True)))
+    ahead._thread.join(10)
+    ahead.wait()
+    assert made == [2, 4] and ahead._layer is None
+
+
+def test_resting_after_many_rows_computes_no_more_rows_than_there_are_places(tiny_qwen3):
+    decoder = gpu_like(load(tiny_qwen3))
+    decoder.wear(None)
+    decoder.forced([list(range(5, 25))] * 8, [False] * 8)
+    decoder._make_room(8, 2 * decoder._first)
+    assert decoder.rest() and decoder._cache.slots == 2

@@ -38,6 +38,9 @@ def test_the_article_makes_447_steps() -> None:
     assert WORK.steps(PRESETS[ARTICLE]) == 447
 
 
+PLAIN = {"attention": "masked", "fused_lora": False, "compiled_parts": False}
+
+
 def test_packed_rows_are_counted_as_the_trainer_packs_them() -> None:
     lengths = [100, 900, 500, 500, 24, 700, 300]
     config = replace(PRESETS[SMALL_GPU], max_length=1024, accumulation=1, epochs=1.0)
@@ -68,16 +71,23 @@ def test_the_estimate_adds_up_and_names_every_part() -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "tokens_a_s"),
-    [(ARTICLE, 1_615), (BALANCED, 3_278), (SMALL_GPU, 2_428)],
-    ids=["article", "packed to 8,192", "packed to 2,048"],
+    ("name", "settings", "tokens_a_s"),
+    [
+        (ARTICLE, {}, 1_615),
+        (BALANCED, PLAIN, 3_278),
+        (SMALL_GPU, {**PLAIN, "max_length": 2048, "accumulation": 8}, 2_428),
+        (FAST, {}, 13_485),
+        (BALANCED, {}, 10_084),
+        (SMALL_GPU, {"max_length": 2048, "accumulation": 8}, 3_158),
+    ],
 )
-def test_the_time_on_an_h100_is_near_what_was_measured(name: str, tokens_a_s: float) -> None:
-    needs = estimate(PRESETS[name], QWEN3_8B, WORK, H100)
+def test_the_time_on_a_gpu_is_near_what_was_measured(name: str, settings: dict, tokens_a_s: float) -> None:
+    config = replace(PRESETS[name], **settings)
+    needs = estimate(config, QWEN3_8B, WORK, H100)
     seconds = next(part.amount for part in needs.time if part.what == TRAINING)
-    tokens = needs.steps * PRESETS[name].accumulation * WORK.mean_batch(PRESETS[name])
-    if not PRESETS[name].packing:
-        tokens *= MEAN_TOKENS / (WORK.mean_batch(PRESETS[name]) / PRESETS[name].batch_size)
+    tokens = needs.steps * config.accumulation * WORK.mean_batch(config)
+    if not config.packing:
+        tokens *= MEAN_TOKENS / (WORK.mean_batch(config) / config.batch_size)
     assert tokens / seconds == pytest.approx(tokens_a_s, rel=0.2)
 
 
@@ -97,7 +107,7 @@ def test_a_gpu_that_is_not_known_gets_no_time() -> None:
 def test_a_gpu_is_known_by_whole_words(told: str, known: float | None) -> None:
     from medreason.finetune.time_need import _speed
 
-    speed = _speed(replace(H100, gpu_name=told))
+    speed = _speed(replace(H100, gpu_name=told), PRESETS[ARTICLE])
     assert (speed.products if speed else None) == known
 
 
