@@ -238,6 +238,15 @@ def test_the_secondary_model_stands_apart_with_its_reasons(made, files):
     assert not any("secondary" in name for name in pack_files(assess(without_arms(study_pack(12)), QUICK)))
 
 
+def test_what_only_describes_stands_below_a_rule_of_the_readable_table(files):
+    above, below = files["evaluation_table.md"].decode().split("\n---\n")
+    assert "Reasoning depth" in above and "Thinking, tokens" not in above
+    assert below.strip().startswith("## Descriptive, not correctness")
+    rows = dict(line.strip("| ").split(" | ", 1) for line in below.splitlines() if line.startswith("| "))
+    assert rows["Thinking, tokens"] == "0 (0) | 46 (46) | +46 | 12"
+    assert "0 of the baseline’s and 1 of the fine-tuned’s answers" in below
+
+
 def test_agreement_has_its_reasons(files):
     rows = list(csv.DictReader(io.StringIO(files["agreement.csv"].decode())))
     assert all(row["value"] or row["reason"] for row in rows)
