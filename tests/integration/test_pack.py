@@ -195,7 +195,9 @@ def test_the_methods_say_what_was_computed(made, files):
     text = files["methods.md"].decode()
     assert "12 cases rated by 2 raters" in text and "9,999 resamples, seed 1905" in text
     assert "93 to 97 %" in text and "widened" in text and "sign-flip (exact)" in text
-    assert "effective sample size" in text
+    assert "effective sample size" in text and "declared beforehand" not in text
+    declared = pack_files(assess(study_pack(12, 2, primary="overall"), QUICK))["methods.md"].decode()
+    assert "The outcome declared beforehand: overall preference." in declared
     alone = pack_files(assess(study_pack(12, 1), QUICK))["methods.md"].decode()
     assert "one plain yes or no" in alone and "effective sample size" not in alone
     few = pack_files(assess(study_pack(3), QUICK))["methods.md"].decode()
