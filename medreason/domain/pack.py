@@ -109,6 +109,8 @@ class SpanRow:
     source_note: str = ""
     adjudicated: str = ""
     created_at: str = ""
+    presentation_id: str = ""
+    case_kind: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -177,7 +177,13 @@ def _marked(marks: Marks, measure: Callable[[Sequence[SpanRecord]], float]) -> R
             spans = [
                 span
                 for span in marks.get((showing.rater, showing.case, str(arm)), ())
-                if span.type != OMISSION and (not span.generation_id or not own or span.generation_id in own)
+                if span.type != OMISSION
+                and span.case_kind in ("", showing.case_kind)
+                and (
+                    not span.presentation_id
+                    or span.presentation_id == (showing.presentation or span.presentation_id)
+                )
+                and (not span.generation_id or not own or span.generation_id in own)
             ]
             ticked = any(one.value == 1 for phase in PHASES for one in showing.of(TICK, phase, arm))
             if spans or ticked:

@@ -50,7 +50,8 @@ def span_agreement(
     marks: dict[tuple[Place, str], list[SpanRecord]] = defaultdict(list)
     for span in spans:
         place = (span.case_id, str(span.arm), span.generation_id)
-        if (place, span.rater_id) in searched and span.is_hallucination:
+        own = span.case_kind in ("", STUDY)
+        if own and (place, span.rater_id) in searched and span.is_hallucination:
             marks[place, span.rater_id].append(span)
     raters: dict[Place, list[str]] = defaultdict(list)
     for place, rater in sorted(searched):
