@@ -1,5 +1,6 @@
 """A part of the ratings, and a sentence that says what was left out."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from medreason.domain.pack import PackData, PairRow, RatingRow
@@ -55,7 +56,8 @@ def filtered(data: PackData, filters: Filters) -> PackData:
         )
 
     lowest: dict[tuple[str, str, str], int] = {}
-    for one in (*data.ratings, *data.pairs):
+    said: Iterable[RatingRow | PairRow] = (*data.ratings, *data.pairs)
+    for one in said:
         if one.confidence is not None:
             showing = (one.rater_id, one.case_id, one.presentation_id)
             lowest[showing] = min(lowest.get(showing, one.confidence), one.confidence)

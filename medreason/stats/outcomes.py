@@ -179,10 +179,7 @@ def _marked(marks: Marks, measure: Callable[[Sequence[SpanRecord]], float]) -> R
                 for span in marks.get((showing.rater, showing.case, str(arm)), ())
                 if span.type != OMISSION
                 and span.case_kind in ("", showing.case_kind)
-                and (
-                    not span.presentation_id
-                    or span.presentation_id == (showing.presentation or span.presentation_id)
-                )
+                and (span.presentation_id in ("", showing.presentation) or not showing.presentation)
                 and (not span.generation_id or not own or span.generation_id in own)
             ]
             ticked = any(one.value == 1 for phase in PHASES for one in showing.of(TICK, phase, arm))

@@ -149,8 +149,8 @@ class PairRecord:
 
 @dataclass(frozen=True, slots=True)
 class SpanRecord:
-    """One marked passage (`spans.csv`): `start` and `end` are code points, half open; severity 1 to 4. Presentation and
-    kind of case may be empty in files made elsewhere."""
+    """One marked passage (`spans.csv`): `start` and `end` are code points, half open; severity 1 to 4. Files made
+    elsewhere may leave presentation and kind of case empty."""
 
     rater_id: str
     case_id: str
