@@ -43,9 +43,7 @@ def postgres_url(postgres: Server) -> Iterator[str]:
     postgres.drop(name)
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
-def place(request: pytest.FixtureRequest, tmp_path: Path) -> Path | str:
-    """A fresh store of either kind, as `Database.open` takes it."""
-    if request.param == "sqlite":
-        return tmp_path / "medreason.db"
-    return request.getfixturevalue("postgres_url")
+@pytest.fixture
+def place(tmp_path: Path) -> Path | str:
+    """A fresh store, as `Database.open` takes it: a file here, a database in tests/integration/on_postgres."""
+    return tmp_path / "medreason.db"

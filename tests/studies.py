@@ -4,7 +4,8 @@ with_study(path, raters=("Anna", "Ben"))      # an open study in a fresh file
 study.sessions.next(study.local, "Anna", "pilot")
 """
 
-from collections.abc import Mapping, Sequence
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from medreason import demo
@@ -103,14 +104,34 @@ def plan(
     return StudyPlan(name, cases=cases(count), raters=tuple(raters), instrument=instrument, **more)  # type: ignore[arg-type]
 
 
+KEPT: dict[object, bytes] = {}
+
+
+def copied(path: Path | str, key: object, make: Callable[[Path | str], StudyDesk]) -> StudyDesk:
+    """What `make` makes at `path`. A file is made once in a process for each `key`, and copied."""
+    if not isinstance(path, Path) or path.exists():
+        return make(path)
+    if key not in KEPT:
+        with tempfile.TemporaryDirectory() as folder:
+            first = Path(folder) / "study.db"
+            make(first).close()
+            KEPT[key] = first.read_bytes()
+    path.write_bytes(KEPT[key])
+    return StudyDesk(path)
+
+
 def with_study(path: Path | str, **given: object) -> StudyDesk:
     """A desk with an open study; what is given goes to `plan`. Everybody has accepted the consent text."""
-    desk = StudyDesk(path)
     wanted = plan(**given)  # type: ignore[arg-type]
-    desk.open_study(wanted)
-    for name in wanted.raters:
-        accept(desk, name, wanted.name)
-    return desk
+
+    def opened(place: Path | str) -> StudyDesk:
+        desk = StudyDesk(place)
+        desk.open_study(wanted)
+        for name in wanted.raters:
+            accept(desk, name, wanted.name)
+        return desk
+
+    return copied(path, wanted, opened)
 
 
 def accept(desk: StudyDesk, name: str, study: str = NAME) -> None:

@@ -109,6 +109,8 @@ class SpanRow:
     source_note: str = ""
     adjudicated: str = ""
     created_at: str = ""
+    presentation_id: str = ""
+    case_kind: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -203,14 +205,17 @@ class EventRow:
 @dataclass(frozen=True, kw_only=True)
 class StudyFacts:
     """What the study is (`study.json`). `unblinded` False: nobody may learn the arms from a pack, and every row
-    says X and Y. `statements` are the lead's own words on ethics, consent, funding, protocol, registration and
-    the like; `interim_looks` counts looks at the arms before the study was closed."""
+    says X and Y. `primary` is the outcome that was declared to be the main one. `statements` are the lead's own
+    words on ethics, consent, funding, protocol, registration and the like; `interim_looks` counts looks at the
+    arms before the study was closed."""
 
     study_id: str
     title: str
     mode: str = "confirmatory"
     instrument: str = "essential"
     question: str = ""
+    primary: str = ""
+    plan_sha256: str = ""
     state: str = "open"
     unblinded: bool = False
     planned_cases: int | None = None

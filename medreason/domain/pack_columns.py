@@ -114,6 +114,8 @@ basis               text    own knowledge, looked up, or cannot verify
 source_note         text    where it was looked up
 adjudicated         text    yes (the lead lets it stand), no, the span_id it was merged into; empty: not settled
 created_at          time    when it was marked
+presentation_id     text    one showing of one pair to one rater
+case_kind           study|repeat|gold_planted|gold_aa|gold_fake|gold_instr  as in ratings_long.csv
 """)
 
 GENERATIONS = _columns("""

@@ -45,6 +45,8 @@ def _facts(records: Records) -> StudyFacts:
         title=collection.title,
         mode=collection.mode,
         instrument=str(study.get("instrument", "essential")),
+        primary=str(study.get("primary") or ""),
+        plan_sha256=str(study.get("plan_sha256") or ""),
         state=str(collection.state),
         unblinded=not records.blinded,
         planned_cases=_number(study.get("planned_cases")),

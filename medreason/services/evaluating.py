@@ -50,6 +50,8 @@ def records(data: PackData) -> Records:
                 start=row.start,
                 end=row.end,
                 basis=row.basis,
+                presentation_id=row.presentation_id,
+                case_kind=row.case_kind,
             )
             for row in data.spans
         ),

@@ -1,8 +1,9 @@
 """A part of the ratings, and a sentence that says what was left out."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
-from medreason.domain.pack import PackData
+from medreason.domain.pack import PackData, PairRow, RatingRow
 from medreason.services.in_words import listed
 from medreason.services.reading import counted
 
@@ -54,8 +55,18 @@ def filtered(data: PackData, filters: Filters) -> PackData:
             not filters.specialty or specialties.get(case, NO_SPECIALTY) == filters.specialty
         )
 
-    def sure(confidence: int | None) -> bool:
-        return not filters.confidence or (confidence or 0) >= filters.confidence
+    lowest: dict[tuple[str, str, str], int] = {}
+    said: Iterable[RatingRow | PairRow] = (*data.ratings, *data.pairs)
+    for one in said:
+        if one.confidence is not None:
+            showing = (one.rater_id, one.case_id, one.presentation_id)
+            lowest[showing] = min(lowest.get(showing, one.confidence), one.confidence)
+
+    def sure(row: RatingRow | PairRow) -> bool:
+        """How sure a rater was is asked once a showing, at its end, and holds for all that was said of it."""
+        return not filters.confidence or (
+            lowest.get((row.rater_id, row.case_id, row.presentation_id), 0) >= filters.confidence
+        )
 
     return replace(
         data,
@@ -63,10 +74,10 @@ def filtered(data: PackData, filters: Filters) -> PackData:
             row
             for row in data.ratings
             if passes(row.rater_id, row.case_id)
-            and sure(row.confidence)
+            and sure(row)
             and (not filters.phase or row.phase == filters.phase)
         ),
-        pairs=tuple(row for row in data.pairs if passes(row.rater_id, row.case_id) and sure(row.confidence)),
+        pairs=tuple(row for row in data.pairs if passes(row.rater_id, row.case_id) and sure(row)),
         spans=tuple(row for row in data.spans if passes(row.rater_id, row.case_id)),
     )
 

@@ -177,7 +177,10 @@ def _marked(marks: Marks, measure: Callable[[Sequence[SpanRecord]], float]) -> R
             spans = [
                 span
                 for span in marks.get((showing.rater, showing.case, str(arm)), ())
-                if span.type != OMISSION and (not span.generation_id or not own or span.generation_id in own)
+                if span.type != OMISSION
+                and span.case_kind in ("", showing.case_kind)
+                and (span.presentation_id in ("", showing.presentation) or not showing.presentation)
+                and (not span.generation_id or not own or span.generation_id in own)
             ]
             ticked = any(one.value == 1 for phase in PHASES for one in showing.of(TICK, phase, arm))
             if spans or ticked:

@@ -139,11 +139,17 @@ def _rater(
 
 
 def _repeated(showings: Sequence[Showing]) -> list[_Twice]:
-    """Scores that a rater gave to the same answer twice, in the same phase."""
-    first = {(one.rater, one.case): one for one in showings if one.case_kind == STUDY}
+    """Scores that a rater gave to the same answer twice, in the same phase. Where a case has several pairs of
+    answers the repeat is compared with its own."""
+    firsts: dict[tuple[str, str], list[Showing]] = defaultdict(list)
+    for showing in showings:
+        if showing.case_kind == STUDY:
+            firsts[showing.rater, showing.case].append(showing)
     twice = []
     for showing in showings:
-        original = first.get((showing.rater, showing.repeat_of or showing.case))
+        there = firsts[showing.rater, showing.repeat_of or showing.case]
+        same = [one for one in there if one.texts == showing.texts]
+        original = same[0] if same else there[0] if len(there) == 1 else None
         if showing.case_kind != REPEAT or original is None:
             continue
         for outcome in AXIS_OUTCOMES:

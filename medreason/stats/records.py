@@ -149,7 +149,8 @@ class PairRecord:
 
 @dataclass(frozen=True, slots=True)
 class SpanRecord:
-    """One marked passage (`spans.csv`): `start` and `end` are code points, half open; severity 1 to 4."""
+    """One marked passage (`spans.csv`): `start` and `end` are code points, half open; severity 1 to 4. Files made
+    elsewhere may leave presentation and kind of case empty."""
 
     rater_id: str
     case_id: str
@@ -161,12 +162,15 @@ class SpanRecord:
     start: int = 0
     end: int = 0
     basis: str = "own knowledge"
+    presentation_id: str = ""
+    case_kind: str = ""
 
     def __post_init__(self) -> None:
         checks = Checks()
         _identities(checks, self.rater_id, self.case_id)
         checks.choice("arm", self.arm, ARMS)
         checks.choice("target", self.target, ("trace", "answer"))
+        checks.choice("case kind", self.case_kind, ("", *CASE_KINDS))
         checks.number("severity", self.severity, 1, 4, whole=True)
         checks.require(0 <= self.start <= self.end, "start", self.start, "must not lie behind the end")
         checks.done()

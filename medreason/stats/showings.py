@@ -23,6 +23,7 @@ class Showing:
     case_kind: str
     repeat_of: str
     blinded: bool = True
+    presentation: str = ""
     scores: dict[tuple[str, str, Arm], list[RatingRecord]] = field(default_factory=lambda: defaultdict(list))
     answers: dict[Arm, set[str]] = field(default_factory=lambda: {arm: set() for arm in ARMS})
 
@@ -76,7 +77,14 @@ def standing(ratings: Iterable[RatingRecord], modes: Sequence[str]) -> Standing:
         conflicting += len(records) > 1
         first = records[0]
         if key[0] not in made:
-            made[key[0]] = Showing(first.rater_id, first.case_id, first.case_kind, first.repeat_of, first.blinded)
+            made[key[0]] = Showing(
+                first.rater_id,
+                first.case_id,
+                first.case_kind,
+                first.repeat_of,
+                first.blinded,
+                first.presentation_id,
+            )
         if first.generation_id:
             made[key[0]].answers[Arm(first.arm)].add(first.generation_id)
         made[key[0]].scores[(first.item, first.phase, Arm(first.arm))].extend(sorted(records, key=_by_value))

@@ -50,7 +50,9 @@ def span_agreement(
     marks: dict[tuple[Place, str], list[SpanRecord]] = defaultdict(list)
     for span in spans:
         place = (span.case_id, str(span.arm), span.generation_id)
-        if (place, span.rater_id) in searched and span.is_hallucination:
+        if span.case_kind not in ("", STUDY) or not span.is_hallucination:
+            continue
+        if (place, span.rater_id) in searched:
             marks[place, span.rater_id].append(span)
     raters: dict[Place, list[str]] = defaultdict(list)
     for place, rater in sorted(searched):

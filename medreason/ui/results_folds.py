@@ -10,10 +10,11 @@ from medreason.services.in_words import listed
 from medreason.services.pack.agreement_table import agreement_table
 from medreason.services.pack.further_table import COUNTED, further_table
 from medreason.services.reading import counted, minus
-from medreason.services.table_cells import NONE, p_value
+from medreason.services.table_cells import NONE, p_value, plain, with_interval
 from medreason.stats.estimate import NA, Estimate
 from medreason.stats.outcomes import ORDINAL
 from medreason.stats.records import OMISSION
+from medreason.stats.rows import Row
 from medreason.ui.results_markup import escaped, fold
 
 GRAVEST = 4
@@ -54,15 +55,7 @@ def further(made: Assessment) -> str:
         for row in further_table(made).rows
         if not str(row["measure"]).startswith(COUNTED)
     )
-    medians = "".join(
-        f'<tr><th scope="row">{escaped(row.outcome.label)}</th><td>median of cases (quartiles), {name}</td>'
-        f"<td>{minus(arm.median, 2)} ({minus(arm.q1, 2)} to {minus(arm.q3, 2)})</td><td></td>"
-        f"<td>{row.n_cases:,}</td></tr>"
-        for row in made.evaluation.rows
-        if row.outcome.kind == ORDINAL
-        for name, arm in (("baseline", row.baseline), ("fine-tuned", row.finetuned))
-        if not (isinstance(arm.median, NA) or isinstance(arm.q1, NA) or isinstance(arm.q3, NA))
-    )
+    medians = "".join(map(_medians, (row for row in made.evaluation.rows if row.outcome.kind == ORDINAL)))
     if not medians and not rows:
         return ""
     head = "".join(f'<th scope="col">{name}</th>' for name in ("Of", "Measure", "Number (95 % CI)", "p", "n"))
@@ -127,6 +120,25 @@ def secondary(made: Assessment) -> str:
         '<p class="mr-note">A check of the table above, which it does not replace: a cumulative logit of the '
         "scores on arm, side, phase and order, with cases as clusters. 1 is no difference, more than 1 higher.</p>"
         f"{table if rows else ''}{missing}",
+    )
+
+
+def _medians(row: Row) -> str:
+    """Medians with quartiles of both arms, and what the difference is beside its mean."""
+    if not row.n_paired:
+        return ""
+    shown = [
+        (f"median of cases (quartiles), {name}", f"{plain(arm.median)} ({plain(arm.q1)} to {plain(arm.q3)})")
+        for name, arm in (("baseline", row.baseline), ("fine-tuned", row.finetuned))
+    ]
+    shown += [
+        ("Hodges–Lehmann shift, points", plain(row.hodges_lehmann)),
+        ("rank-biserial correlation", with_interval(row.rank_biserial, 2)),
+    ]
+    return "".join(
+        f'<tr><th scope="row">{escaped(row.outcome.label)}</th><td>{name}</td><td>{value}</td><td></td>'
+        f"<td>{row.n_cases:,}</td></tr>"
+        for name, value in shown
     )
 
 

@@ -11,6 +11,7 @@ from medreason.figures import svg
 from medreason.figures.drawing import Figure
 from medreason.services.assessing import Assessment
 from medreason.services.descriptive import Descriptive
+from medreason.services.descriptive_lines import decimals
 from medreason.services.readable import ReadableRow
 from medreason.services.reading import counted, minus, signed
 from medreason.services.table_cells import HEAD
@@ -163,15 +164,15 @@ def _left_out(words: str) -> str:
 
 
 def _measured(one: Described) -> str:
-    decimals = 0 if "tokens" in one.name and "second" not in one.name else 1
+    places = decimals(one)
 
     def both(mean: float | None, median: float | None) -> str:
-        return f"{minus(mean or 0.0, decimals)} ({minus(median or 0.0, decimals)})"
+        return f"{minus(mean or 0.0, places)} ({minus(median or 0.0, places)})"
 
     return (
         f"<td>{both(one.baseline_mean, one.baseline_median)}</td>"
         f"<td>{both(one.finetuned_mean, one.finetuned_median)}</td>"
-        f"<td>{signed(one.difference or 0.0, decimals)}</td><td>{one.n:,}</td>"
+        f"<td>{signed(one.difference or 0.0, places)}</td><td>{one.n:,}</td>"
     )
 
 

@@ -195,7 +195,9 @@ def test_the_methods_say_what_was_computed(made, files):
     text = files["methods.md"].decode()
     assert "12 cases rated by 2 raters" in text and "9,999 resamples, seed 1905" in text
     assert "93 to 97 %" in text and "widened" in text and "sign-flip (exact)" in text
-    assert "effective sample size" in text
+    assert "effective sample size" in text and "declared beforehand" not in text
+    declared = pack_files(assess(study_pack(12, 2, primary="overall"), QUICK))["methods.md"].decode()
+    assert "The outcome declared beforehand: overall preference." in declared
     alone = pack_files(assess(study_pack(12, 1), QUICK))["methods.md"].decode()
     assert "one plain yes or no" in alone and "effective sample size" not in alone
     few = pack_files(assess(study_pack(3), QUICK))["methods.md"].decode()
@@ -236,6 +238,15 @@ def test_the_secondary_model_stands_apart_with_its_reasons(made, files):
     few = pack_files(assess(study_pack(3), QUICK))
     assert b"secondary check" not in few["methods.md"] and b"fewer than 10 cases" in few["secondary_model.csv"]
     assert not any("secondary" in name for name in pack_files(assess(without_arms(study_pack(12)), QUICK)))
+
+
+def test_what_only_describes_stands_below_a_rule_of_the_readable_table(files):
+    above, below = files["evaluation_table.md"].decode().split("\n---\n")
+    assert "Reasoning depth" in above and "Thinking, tokens" not in above
+    assert below.strip().startswith("## Descriptive, not correctness")
+    rows = dict(line.strip("| ").split(" | ", 1) for line in below.splitlines() if line.startswith("| "))
+    assert rows["Thinking, tokens"] == "0 (0) | 46 (46) | +46 | 12"
+    assert "0 of the baseline’s and 1 of the fine-tuned’s answers" in below
 
 
 def test_agreement_has_its_reasons(files):

@@ -150,23 +150,3 @@ def test_a_fault_inside_a_transaction_takes_it_all_back(path):
     with database.read() as connection:
         assert connection.execute(text("SELECT count(*) FROM users")).scalar_one() == 0
     database.close()
-
-
-def test_twelve_processes_worth_of_openings_at_once_agree(path):
-    opened, faults = [], []
-
-    def go() -> None:
-        try:
-            opened.append(Database.open(path))
-        except Exception as fault:  # noqa: BLE001
-            faults.append(fault)
-
-    threads = [threading.Thread(target=go) for _ in range(12)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    for database in opened:
-        database.close()
-    assert (len(opened), faults) == (12, [])
-    assert [file.name for file in path.parent.iterdir()] == ["medreason.db"]

@@ -22,6 +22,8 @@ def test_what_the_table_has_no_column_for_is_on_the_page(made):
     shown = Tags(results_folds.further(made)).text
     for words in (
         "median of cases (quartiles), baseline",
+        "Hodges–Lehmann shift",
+        "rank-biserial correlation",
         "difference of shares in the best bin",
         "Wilcoxon signed-rank (Pratt), exact",
         "difference, raters drawn like cases",

@@ -281,6 +281,30 @@ def test_raters_are_judged_by_repeats_planted_errors_and_pairs_of_one_arm():
     assert of(rated("a", "R", 1, 2)).quality.raters[0].repeat_exact == NA("no case was shown twice")
 
 
+def test_a_repeat_is_compared_with_the_same_two_answers_where_a_case_has_several():
+    def shown(sample: int, baseline: int, finetuned: int, **more) -> list[RatingRecord]:
+        kind = more.get("case_kind", "study")
+        return [
+            score(
+                "c",
+                "R",
+                arm,
+                value,
+                "D",
+                presentation_id=f"{kind}{sample}",
+                generation_id=f"{arm}{sample}",
+                **more,
+            )
+            for arm, value in zip(ARMS, (baseline, finetuned), strict=True)
+        ]
+
+    made = of(shown(1, 2, 4), shown(2, 5, 5), shown(1, 2, 4, case_kind="repeat", repeat_of="c"))
+    (rater,) = made.quality.raters
+    assert (rater.n_repeats, rater.repeat_exact) == (2, 1.0)
+    unknown = of(shown(1, 2, 4), shown(2, 5, 5), shown(3, 2, 4, case_kind="repeat", repeat_of="c"))
+    assert unknown.quality.raters[0].n_repeats == 0
+
+
 def test_several_planted_errors_of_one_text_are_found_or_missed_each_by_itself():
     def mark(rater: str, start: int, end: int) -> SpanRecord:
         return SpanRecord(rater, "p", BASELINE, "fabricated_fact", 3, start=start, end=end)

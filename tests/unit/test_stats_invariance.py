@@ -69,6 +69,27 @@ def test_names_of_raters_and_cases_change_nothing():
                 assert other[column] == pytest.approx(one[column], abs=1e-8), column
 
 
+def test_raters_who_only_repeat_another_add_no_case_and_narrow_no_interval():
+    records, pairs = study()
+    copied = [
+        [
+            replace(
+                one, rater_id=f"{one.rater_id}-again",
+                **({"presentation_id": f"{one.presentation_id}-again"} if isinstance(one, RatingRecord) else {}),
+            )
+            for one in some
+        ]
+        for some in (records, pairs)
+    ]  # fmt: skip
+    alone = evaluate(records, pairs, resampling=QUICK)
+    both = evaluate([*records, *copied[0]], [*pairs, *copied[1]], resampling=QUICK)
+    for outcome in (*AXES, "any_hallucination", "preference"):
+        one, other = alone.row(outcome), both.row(outcome)
+        assert (other.n_cases, other.n_raters) == (one.n_cases, 2 * one.n_raters)
+        for name in ("difference", "best_bin_difference", "prob_superiority", "rank_biserial", "test", "wilcoxon"):
+            assert getattr(other, name) == getattr(one, name), (outcome, name)
+
+
 def swapped(records: list[RatingRecord], pairs: list[PairRecord]):
     return [replace(one, arm=Arm(one.arm).other) for one in records], [
         replace(one, left_arm=Arm(one.left_arm).other, pref_ft=None if one.pref_ft is None else -one.pref_ft)

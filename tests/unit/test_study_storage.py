@@ -17,7 +17,7 @@ from medreason.storage.audit import Audit
 from medreason.storage.database import Database
 from medreason.storage.study_tables import texts
 from tests.store import rating
-from tests.studies import NAME, StudyDesk, judgement, plan, rate, with_study
+from tests.studies import NAME, StudyDesk, copied, judgement, plan, rate, with_study
 
 APPEND_ONLY = (
     *("study_cases", "consents", "generations", "schedules", "showings", "openings", "own_answers"),
@@ -28,6 +28,10 @@ APPEND_ONLY = (
 
 def filled(place: Path | str) -> StudyDesk:
     """A study with a row in every table."""
+    return copied(place, "filled", _filled)
+
+
+def _filled(place: Path | str) -> StudyDesk:
     desk = with_study(place, own_answer=True, count=3)
     while view := desk.sessions.next(desk.local, "Anna", NAME):
         if view.asks_own_answer:

@@ -8,6 +8,8 @@ from datetime import datetime
 from typing import Any
 
 from medreason.services.assessing import Assessment
+from medreason.services.descriptive import descriptive
+from medreason.services.descriptive_lines import as_markdown as below_a_rule
 from medreason.services.export import csv_bytes, guard
 from medreason.services.readable import as_markdown
 from medreason.services.table_cells import HEAD
@@ -28,7 +30,7 @@ def evaluation_files(made: Assessment) -> dict[str, bytes]:
     return {
         "evaluation_table.csv": csv_bytes(COLUMNS, table(made.evaluation)),
         "evaluation_table.json": table_json(made.evaluation, made.warnings).encode("utf-8"),
-        "evaluation_table.md": as_markdown(made.readable).encode("utf-8"),
+        "evaluation_table.md": f"{as_markdown(made.readable)}{below_a_rule(descriptive(made.data))}".encode(),
         "evaluation_table.xlsx": xlsx(made),
         "evaluation_table.tex": latex(made).encode("utf-8"),
     }

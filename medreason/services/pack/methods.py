@@ -7,6 +7,7 @@ from medreason.services.reading import counted
 from medreason.stats.estimate import FEW_FOR_INTERVAL, FEW_FOR_TEST, NA
 from medreason.stats.outcomes import PREFERENCE
 from medreason.stats.preference import FEW_FOR_MODEL, Adjusted
+from medreason.stats.records import OVERALL
 from medreason.stats.shares import NEWCOMBE, SEVERAL_NEWCOMBE, SEVERAL_WILSON, WILSON
 from medreason.stats.significance import Significance
 
@@ -47,6 +48,9 @@ def _design(made: Assessment) -> str:
     ]
     if study.mode == "exploratory":
         said.append("These ratings are exploratory: pairs were chosen by their raters, without a protocol.")
+    if study.primary:
+        declared = PREFERENCE if study.primary == OVERALL else study.primary
+        said.append(f"The outcome declared beforehand: {evaluation.row(declared).outcome.label.lower()}.")
     if study.planned_cases:
         said.append(f"{counted(study.planned_cases, 'case')} were planned.")
     return " ".join(said)
@@ -102,9 +106,10 @@ def _tests(made: Assessment) -> str:
     )
     return (
         f"Tests are two-sided over one difference a case: {'; '.join(used)}. Sign-flip is Fisher's randomisation "
-        "test of the mean; McNemar's exact test is used for shares. The p-values of reasoning depth, factual "
-        "correctness and hallucination control are adjusted by Holm as one family of three; those of all other "
-        "rows by Benjamini–Hochberg, as a second family."
+        "test of the mean; McNemar's exact test is used for shares, and where the raters of a case differ their "
+        "mean decides on which side it counts. The p-values of reasoning depth, factual correctness and "
+        "hallucination control are adjusted by Holm as one family of three; those of all other rows by "
+        "Benjamini–Hochberg, as a second family."
     )
 
 

@@ -70,6 +70,7 @@ def test_a_closed_study_gives_its_numbers_to_the_page_and_to_the_files(desk, tmp
     results = Results(desk.collections, tmp_path / "models", QUICK)
     data = results.data(desk.local, NAME)
     assert data.study.unblinded and data.study.closed_at and data.study.state == "closed"
+    assert data.study.primary == "D" and len(data.study.plan_sha256) == 64
     made = evaluated(data, QUICK)
     depth, preferred = made.row("D"), made.row("preference")
     assert (depth.n_cases, depth.n_raters, depth.difference.value) == (6, 2, 2.0)

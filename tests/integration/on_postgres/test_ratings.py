@@ -1,0 +1,3 @@
+"""On PostgreSQL."""
+
+from tests.unit.test_ratings import *  # noqa: F403

@@ -1,0 +1,3 @@
+"""On PostgreSQL."""
+
+from tests.unit.test_sessions import *  # noqa: F403

@@ -1,0 +1,3 @@
+"""On PostgreSQL."""
+
+from tests.unit.test_studies import *  # noqa: F403

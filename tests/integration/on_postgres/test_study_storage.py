@@ -1,0 +1,3 @@
+"""On PostgreSQL."""
+
+from tests.unit.test_study_storage import *  # noqa: F403
