@@ -43,6 +43,7 @@ def measure(
             folder = DataFolder(Path(scratch) / f"data-{number}")
             speed, more = _run(name, config, folder)
             speeds[name] = speed
+            print(f"{name}: {speed:.0f} useful tokens a second", file=sys.stderr, flush=True)
             first = speeds[presets[0]]
             what = f"{name}: useful tokens a second against {presets[0]}"
             found.append(figure(f"train_{slug(name)}", what, speed, "tokens/s", first))

@@ -69,6 +69,7 @@ def measure(plan: Plan) -> list[Row]:
         del base
         _tidy()
         first_s, base = first_token_s(plan.base, plan.revision, plan.quantization, plan.folder, plan.adapter)
+        plan.say(f"first token {first_s:.2f} s after the model is in memory")
         on_gpu = base.model.device.type == "cuda"
         what = "first token after the model is in memory, self-test and preparations included"
         rows = [_row("first_token", what, "s", [first_s]), *_pair(plan, base)]
