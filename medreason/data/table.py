@@ -17,7 +17,7 @@ from medreason.errors import MedReasonError
 LARGEST_FILE_BYTES = 2 * 1024**3
 LONGEST_LINE_BYTES = 32 * 1024**2
 FAULTS_SHOWN = 5
-ROWS_AT_ONCE = 1000
+ROWS_AT_ONCE, BYTES_AT_ONCE = 1000, 256 * 1024**2
 NOT_UTF8 = "is not UTF-8 text"
 NOT_AN_OBJECT = "is not a JSON object on one line"
 
@@ -149,16 +149,20 @@ def csv_records(path: Path) -> Iterator[Record | RowFault]:
 
 
 def parquet_records(path: Path, hear: Hear | None = None) -> Iterator[Record | RowFault]:
-    """The rows of a Parquet file, a thousand in memory at a time."""
+    """The rows of a Parquet file, a thousand in memory at a time, or fewer where its cells may be large. Refuses a
+    file that unpacks to more than a file may have: a few kilobytes can say one long text a million times."""
     size_of(path)
     import pyarrow  # type: ignore[import-untyped]
     from pyarrow import parquet
 
     try:
         with parquet.ParquetFile(path) as file:
-            total, number = max(1, file.metadata.num_rows), 0
-            for batch in file.iter_batches(batch_size=ROWS_AT_ONCE):
+            total, number, unpacked = max(1, file.metadata.num_rows), 0, 0
+            for batch in file.iter_batches(batch_size=_rows_at_once(file.metadata, path.name)):
                 cells = [_cells(column) for column in batch.columns]
+                unpacked += sum(len(cell) for column in cells for cell in column if isinstance(cell, str | bytes))
+                if max(unpacked, batch.nbytes) > LARGEST_FILE_BYTES:
+                    raise _too_large(path.name)
                 for values in zip(*cells, strict=True):
                     number += 1
                     yield Record(number, dict(zip(batch.schema.names, values, strict=True)))
@@ -172,6 +176,20 @@ def parquet_records(path: Path, hear: Hear | None = None) -> Iterator[Record | R
         raise MedReasonError(
             f"The file {path.name} is not a Parquet file that can be read. Write or download it again."
         ) from fault
+
+
+def _rows_at_once(metadata: Any, name: str) -> int:
+    """So many that they fit into memory, even if each cell were all that its column holds unpacked."""
+    groups = [metadata.row_group(number) for number in range(metadata.num_row_groups)]
+    if sum(one.total_byte_size for one in groups) > LARGEST_FILE_BYTES:
+        raise _too_large(name)
+    columns = [one.column(place) for one in groups for place in range(one.num_columns)]
+    largest = max((one.total_uncompressed_size for one in columns), default=0)
+    return max(1, min(ROWS_AT_ONCE, BYTES_AT_ONCE // max(1, largest)))
+
+
+def _too_large(name: str) -> MedReasonError:
+    return MedReasonError(f"The file {name} unpacks to more than 2 GB. Split it into smaller files.")
 
 
 def _cells(column: Any) -> list[object]:

@@ -13,11 +13,15 @@ from fastapi import FastAPI, Request
 
 from medreason.domain.user import Role
 from medreason.ui.theme import CSS, STATIC, THEME
+from medreason.web.belongings import SESSIONS_EACH
 from medreason.web.sent_values import refuse_in_words
 
 UPLOADS = ("file", "uploadbutton")
 UPLOAD_LIMIT = 256 * 2**20
 THREADS, STREAMS = 96, 64
+# Gradio keeps all values of a page that was opened, up to 1 MB, until so many others were opened since; by itself
+# 10,000. More than one user can have, so that nobody empties another's page.
+PAGES_KEPT = 2 * SESSIONS_EACH
 USER = "medreason.user"
 
 
@@ -50,6 +54,7 @@ def mount(blocks: gr.Blocks) -> Page:
     for event in blocks.fns.values():
         if event.concurrency_limit is None:
             event.concurrency_id, event.concurrency_limit = "streams", STREAMS
+    blocks.state_session_capacity = PAGES_KEPT
     refuse_in_words(blocks)
     # After each event Gradio would sum up all events so far with pandas, for a page that is switched off here.
     blocks._queue.ANAYLTICS_CACHE_FREQUENCY = sys.maxsize

@@ -11,6 +11,7 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, expect
 
 from medreason.domain.items import Instrument
+from medreason.storage.judgements import StoredJudgement
 from tests.rate_page import RatePage, served
 from tests.studies import StudyDesk, plan, rate, with_study
 
@@ -25,9 +26,12 @@ class Bench:
     def __init__(self, desk: StudyDesk, page: RatePage):
         self.desk, self.page = desk, page
 
-    def stored(self) -> int:
+    def kept(self) -> list[StoredJudgement]:
         showings = [one.id for one in self.desk.store.showings.of_study(1) if one.kind != "practice"]
-        return len(self.desk.store.judgements.of(showings))
+        return list(self.desk.store.judgements.of(showings))
+
+    def stored(self) -> int:
+        return len(self.kept())
 
 
 def practise(desk: StudyDesk, name: str) -> None:

@@ -10,7 +10,8 @@ import pytest
 from medreason.domain.user import Role
 from medreason.errors import NotAllowed
 from medreason.ui.page import build_page
-from medreason.web.pages import STREAMS, mount
+from medreason.web.belongings import SESSIONS_EACH
+from medreason.web.pages import PAGES_KEPT, STREAMS, mount
 from tests.logins import PASSWORD
 from tests.shell import ADDRESS, ORIGIN, Shell, call, config_of, event, gradio_paths, outcome, shell
 
@@ -375,6 +376,21 @@ def test_without_users_this_computer_has_one_admin_until_somebody_has_a_password
         ann = site.logged_in("ann")
         assert call(ann, "mine", number, []).status_code == 403  # the local admin's page is not hers
         assert ADDRESS.startswith("http://") and config_of(ann)["components"]
+
+
+def test_pages_that_were_opened_long_ago_are_forgotten(tmp_path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each takes up to a megabyte, and Gradio would keep ten thousand."""
+    assert SESSIONS_EACH < PAGES_KEPT <= 500
+    monkeypatch.setattr("medreason.web.pages.PAGES_KEPT", 5)
+    kept: list[gr.Blocks] = []
+    monkeypatch.setattr("tests.shell.build_page", lambda *given: kept.append(build_page(*given)) or kept[-1])
+    with shell(tmp_path) as site:
+        rae = site.logged_in("rae")
+        number = event(config_of(rae), "tell_who")["id"]
+        for page in range(12):
+            assert call(rae, f"page{page}", number, []).status_code == 200
+            outcome(rae, f"page{page}")
+        assert {len(one.state_holder.session_data) for one in kept if one.state_holder.session_data} == {5}
 
 
 def test_streams_leave_places_for_ratings(site: Shell) -> None:
