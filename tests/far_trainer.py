@@ -70,7 +70,7 @@ if asked.resume:
     assert found is not None
     cut_after(out, found.step)
     begins, recorder.resumed_from = found.step + 1, found.step
-print("rows from", config.data, Path(config.data).exists(), os.environ.get("FAR_TOKEN", "no token"), flush=True)
+print("rows from", config.data, Path(config.data).exists(), flush=True)
 for step in range(begins, STEPS + 1):
     recorder.step = step
     recorder.loss(step, 3.0 / step)

@@ -22,7 +22,7 @@ root = Path(place.cluster.data_dir).parent
 heard: list[int] = []
 signal.signal(signal.SIGTERM, lambda *_: heard.append(1))
 parcel.CHECKOUT, parcel.LOOK_EVERY_S = root / "checkout", 0.05
-attendant.SILENT_WORDS_S, attendant.STOPPING_FOR_S = 0.3, 1.0
+attendant.SILENT_WORDS_S, attendant.STOPPING_FOR_S, attendant.STARTING_FOR_S = 0.3, 1.0, 1.0
 attendant.SILENT_FOR_S = 3.0 if (root / "impatient").exists() else 3600.0
 one = attendant.Attendant(
     run,

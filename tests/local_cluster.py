@@ -1,6 +1,7 @@
 """A cluster made of folders and processes of this computer, in place of Ray: jobs outlive whoever submits them.
 
-`silent` and `forgotten` are files that make it stop answering, or lose its jobs; `full` keeps new jobs waiting.
+`silent` and `forgotten` are files that make it stop answering, or lose its jobs; `full` keeps new jobs
+waiting, `busy` is how many it refuses before it takes one.
 """
 
 import json
@@ -8,7 +9,6 @@ import os
 import shutil
 import signal
 import subprocess
-import uuid
 from pathlib import Path
 
 from medreason.finetune.ray_jobs import ClusterSilent, Job, JobState, JobUnknown
@@ -24,19 +24,21 @@ class LocalCluster:
         root.mkdir(parents=True, exist_ok=True)
         self._answer()
 
-    def submit(self, command: str, code: Path, gpus: int = 0, cpus: int = 0, node: str = "") -> str:
+    def submit(self, name: str, command: str, code: Path, gpus: int = 0, cpus: int = 0, node: str = "") -> None:
         self._answer()
-        job = self.root / f"job-{len(list(self.root.glob('job-*')))}-{uuid.uuid4().hex[:6]}"
+        if (busy := self.root / "busy").exists() and int(busy.read_text()) > 0:
+            busy.write_text(str(int(busy.read_text()) - 1))
+            raise ClusterSilent("No agent takes jobs yet.")
+        job = self.root / f"job-{name}"
         shutil.copytree(code, job / "code")
         (job / "asked.json").write_text(
             json.dumps({"command": command, "gpus": gpus, "cpus": cpus, "node": node}), encoding="utf-8"
         )
         if (self.root / "full").exists():
-            return job.name
+            return
         shell = f"trap : TERM; {command} >> ../log 2>&1; echo $? > ../rc.new; mv ../rc.new ../rc"
         child = subprocess.Popen(["sh", "-c", shell], cwd=job / "code", start_new_session=True)
         (job / "pid").write_text(str(child.pid))
-        return job.name
 
     def look(self, job: str) -> Job:
         place = self._place(job)
@@ -77,9 +79,9 @@ class LocalCluster:
 
     def _place(self, job: str) -> Path:
         self._answer()
-        if (self.root / "forgotten").exists() or not (self.root / job).is_dir():
+        if (self.root / "forgotten").exists() or not (self.root / f"job-{job}").is_dir():
             raise JobUnknown("The cluster knows no such job.")
-        return self.root / job
+        return self.root / f"job-{job}"
 
     def _answer(self) -> None:
         if (self.root / "silent").exists():

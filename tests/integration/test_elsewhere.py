@@ -212,6 +212,13 @@ def test_a_cluster_that_was_never_there_starts_nothing(far):
     assert not told.can_resume and not far.cluster.jobs("train")
 
 
+def test_a_cluster_that_takes_a_while_to_take_a_job_gets_it_once(far):
+    (far.root / "cluster" / "busy").write_text("2")
+    far.start("one", "quick")
+    assert ended(far.training, seconds=30).adapter
+    assert len(far.cluster.jobs("train")) == 1
+
+
 def test_a_job_that_the_cluster_has_lost_goes_on_from_its_checkpoint(far):
     far.start()
     far.at_step_two()
@@ -306,12 +313,12 @@ def test_what_cannot_be_sent_is_refused_before_anything_is_written(far, tmp_path
 def test_no_token_is_written_anywhere(far, monkeypatch):
     from dataclasses import replace
 
-    monkeypatch.setenv("FAR_TOKEN", "s3cret-t0ken")
-    far.settings = replace(far.settings, token_env="FAR_TOKEN")
+    monkeypatch.setenv("RAY_FAR_TOKEN", "s3cret-t0ken")
+    far.settings = replace(far.settings, token_env="RAY_FAR_TOKEN")
     far.start("one", "quick")
     ended(far.training, seconds=30)
     for path in far.training.folder.root.rglob("*"):
-        if path.is_file() and path.name != "train.log":
+        if path.is_file():
             assert b"s3cret-t0ken" not in path.read_bytes(), path
     asked = [(one / "asked.json").read_text() for one in far.cluster.root.glob("job-*")]
     assert asked and not any("s3cret" in one for one in asked)

@@ -1,4 +1,4 @@
-"""Ray's client behind three plain faults: silent, unknown, refused; no token in any word, and none waits for ever."""
+"""Ray's client behind three plain faults: silent, unknown, refused; no token in any word, no wait without end."""
 
 import sys
 import time
@@ -62,7 +62,8 @@ def test_without_ray_one_sentence_says_how_to_install_it(monkeypatch):
 def test_a_job_is_submitted_with_its_code_and_what_it_may_use(ray, tmp_path):
     asked = {}
     ray.setattr(Client, "does", staticmethod(lambda **given: asked.update(given) or "job-7"))
-    assert RayJobs(HERE).submit("python x.py", tmp_path, gpus=2, cpus=4, node="n1") == "job-7"
+    RayJobs(HERE).submit("job-7", "python x.py", tmp_path, gpus=2, cpus=4, node="n1")
+    assert asked["submission_id"] == "job-7"
     assert asked["entrypoint"] == "python x.py" and asked["runtime_env"]["working_dir"] == str(tmp_path)
     assert (asked["entrypoint_num_gpus"], asked["entrypoint_num_cpus"]) == (2, 4)
     assert asked["entrypoint_label_selector"] == {"ray.io/node-id": "n1"}
@@ -101,7 +102,6 @@ def test_a_fault_is_one_plain_sentence(ray, fault, kind, said):
 def test_a_cluster_that_never_answers_is_silent_in_time(ray):
     jobs = RayJobs(HERE)
     ray.setattr(ray_jobs, "ANSWERS_WITHIN_S", 0.2)
-    ray.setattr(RayJobs._call, "__defaults__", (0.2,))
     ray.setattr(Client, "does", staticmethod(lambda **given: time.sleep(5)))
     began = time.monotonic()
     with pytest.raises(ClusterSilent):
@@ -110,10 +110,10 @@ def test_a_cluster_that_never_answers_is_silent_in_time(ray):
 
 
 def test_a_token_goes_into_a_header_and_into_no_word(ray):
-    cluster = RayCluster("http://10.0.0.5:8265", "/mnt/work", token_env="MY_TOKEN")
-    with pytest.raises(MedReasonError, match="MY_TOKEN is not set"):
+    cluster = RayCluster("http://10.0.0.5:8265", "/mnt/work", token_env="RAY_MY_TOKEN")
+    with pytest.raises(MedReasonError, match="RAY_MY_TOKEN is not set"):
         RayJobs(cluster)
-    ray.setenv("MY_TOKEN", TOKEN)
+    ray.setenv("RAY_MY_TOKEN", TOKEN)
     jobs = RayJobs(cluster)
     assert Client.made[-1]["headers"] == {"Authorization": f"Bearer {TOKEN}"}
     ray.setattr(Client, "does", staticmethod(lambda **given: f"a line with {TOKEN} in it"))
@@ -137,6 +137,7 @@ def test_a_token_goes_into_a_header_and_into_no_word(ray):
         ({"gpus": -1}, "GPUs is -1"),
         ({"gpus": 1.5}, "whole number"),
         ({"token_env": "s3cret-t0ken"}, "not the token"),
+        ({"token_env": "PGPASSWORD"}, "begins with RAY_"),
         ({"python": ""}, "Python there"),
     ],
 )
