@@ -114,4 +114,4 @@ def test_whoever_leaves_takes_everything_with_him():
     began = time.monotonic()
     asking.close()
     assert engine.running == 0 and time.monotonic() - began < 2
-    assert not [thread for thread in threading.enumerate() if thread.name.startswith("ask-")]
+    assert not [thread for thread in threading.enumerate() if thread.name.removeprefix("ask-").isdigit()]

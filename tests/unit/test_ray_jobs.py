@@ -102,7 +102,7 @@ def test_a_fault_is_one_plain_sentence(ray, fault, kind, said):
 def test_a_cluster_that_never_answers_is_silent_in_time(ray):
     jobs = RayJobs(HERE)
     ray.setattr(ray_jobs, "ANSWERS_WITHIN_S", 0.2)
-    ray.setattr(Client, "does", staticmethod(lambda **given: time.sleep(5)))
+    ray.setattr(Client, "does", staticmethod(lambda **given: time.sleep(1)))
     began = time.monotonic()
     with pytest.raises(ClusterSilent):
         jobs.log("j")
