@@ -71,7 +71,8 @@ class Attendant:
                 f"{fault} Nothing was started. Mend it, then start the run again under another name.",
             )
         except MedReasonError as fault:
-            return self._end(RunState.FAILED, str(fault))
+            more = f" {self._may_go_on()}" if self._place.followable else ""
+            return self._end(RunState.FAILED, f"{fault}{more}")
 
     @property
     def _resumable(self) -> bool:
