@@ -9,7 +9,8 @@ from urllib.parse import urlsplit
 
 from medreason.domain.setting import check_settings, setting
 
-VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+# Others hold what is none of a cluster's business, such as the password of a database.
+VARIABLE = re.compile(r"RAY_[A-Za-z0-9_]+")
 PLACE = re.compile(r"/[^\x00-\x1f]*")
 
 
@@ -41,7 +42,8 @@ class RayCluster:
     token_env: str = setting(
         "",
         "Variable with the token",
-        "Name of an environment variable of this app that holds the cluster's token. Empty: no token.",
+        "Name of an environment variable of this app that holds the cluster's token, such as RAY_AUTH_TOKEN. "
+        "Empty: no token.",
         advanced=True,
     )
 
@@ -69,7 +71,7 @@ class RayCluster:
             not self.token_env or VARIABLE.fullmatch(str(self.token_env)) is not None,
             "Variable with the token",
             None,
-            "give the name of an environment variable that holds the token, not the token",
+            "give the name of an environment variable that begins with RAY_ and holds the token, not the token",
         )
         checks.done()
 

@@ -9,6 +9,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,7 +17,7 @@ from medreason.domain.run import RunState
 from medreason.errors import MedReasonError
 from medreason.finetune import process, progress
 from medreason.finetune.job_words import JobWords, cut_log, waiting
-from medreason.finetune.parcel import beside, command, fetch, pack_code, parts
+from medreason.finetune.parcel import beside, command, fetch, new_job, pack_code, parts
 from medreason.finetune.place import Place, read_place, write_place
 from medreason.finetune.ray_jobs import ClusterSilent, Job, Jobs, JobState, JobUnknown, RayJobs
 from medreason.whole_file import read_json, write_json
@@ -24,6 +25,7 @@ from medreason.whole_file import read_json, write_json
 SILENT_WORDS_S = 20.0
 SILENT_FOR_S = 6 * 3600.0
 STOPPING_FOR_S = 30.0
+STARTING_FOR_S = 90.0
 UNKNOWN_TIMES = 3
 CHARACTERS_A_SECOND = 400_000
 SLOWEST_S = 20.0
@@ -69,7 +71,8 @@ class Attendant:
                 f"{fault} Nothing was started. Mend it, then start the run again under another name.",
             )
         except MedReasonError as fault:
-            return self._end(RunState.FAILED, str(fault))
+            more = f" {self._may_go_on()}" if self._place.followable else ""
+            return self._end(RunState.FAILED, f"{fault}{more}")
 
     @property
     def _resumable(self) -> bool:
@@ -88,13 +91,30 @@ class Attendant:
         more = ["--data", place.cluster.data_folder, *(["--resume"] if self._resumable else [])]
         with tempfile.TemporaryDirectory(prefix="medreason-job-") as scratch:
             code = pack_code(self._run, Path(scratch) / "job")
-            job = jobs.submit(
-                command(place, "train", self._mark, *more), code, place.cluster.gpus, place.cluster.cpus
-            )
-        log = self._run / progress.LOG_FILE
-        self._keep(
-            replace(place, job=job, node="", over=False, log_bytes=log.stat().st_size if log.exists() else 0)
-        )
+            log = self._run / progress.LOG_FILE
+            size = log.stat().st_size if log.exists() else 0
+            # On record first: whatever ends this in between, the job is found again.
+            self._keep(replace(place, job=new_job(self._run.name), node="", over=False, log_bytes=size))
+            try:
+                self._submit(jobs, command(place, "train", self._mark, *more), code)
+            except MedReasonError:
+                self._keep(place)
+                raise
+
+    def _submit(self, jobs: Jobs, line: str, code: Path) -> None:
+        """Send the job, once; a cluster that has just been started may take a while to take one."""
+        job, cluster, began = self._place.job, self._place.cluster, self._clock()
+        while True:
+            try:
+                jobs.submit(job, line, code, cluster.gpus, cluster.cpus)
+                return
+            except ClusterSilent:
+                if self._clock() - began > STARTING_FOR_S or self._asked() is not None:
+                    raise
+                self._pause(self._look_every_s)
+                with suppress(ClusterSilent):
+                    if self._found_again(jobs):
+                        return
 
     def _follow(self, jobs: Jobs) -> int:
         cut_log(self._run / progress.LOG_FILE, self._place.log_bytes)

@@ -4,6 +4,7 @@ import base64
 import json
 import os
 import re
+import secrets
 import shlex
 import shutil
 import time
@@ -66,13 +67,19 @@ def command(place: Place, what: str, mark: str, *more: str) -> str:
     return shlex.join([place.cluster.python, script, what, "--folder", place.folder, "--mark", mark, *more])
 
 
+def new_job(what: str) -> str:
+    """A name that no job has yet."""
+    return f"medreason-{what}-{secrets.token_hex(8)}"
+
+
 def beside(jobs: Jobs, place: Place, what: str, mark: str, scratch: Path, *more: str) -> str:
     """Have a job of a moment done on the machine of the run; gives its log. Raises `MedReasonError` where it
     fails."""
     code = scratch / "beside"
     code.mkdir(parents=True, exist_ok=True)
     shutil.copyfile(SIDE, code / SIDE.name)
-    job = jobs.submit(command(place, what, mark, *more), code, node=place.node)
+    job = new_job(what)
+    jobs.submit(job, command(place, what, mark, *more), code, node=place.node)
     until = time.monotonic() + BESIDE_WITHIN_S
     while not (found := jobs.look(job)).state.ended:
         if time.monotonic() > until:

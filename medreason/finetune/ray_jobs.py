@@ -16,6 +16,8 @@ from typing import Any, Protocol, TypeVar
 from medreason.domain.cluster import RayCluster
 from medreason.errors import MedReasonError, NotReady
 
+log = logging.getLogger(__name__)
+
 ANSWERS_WITHIN_S = 30.0
 TAKES_CODE_WITHIN_S = 600.0
 INSTALL = "Ray is not installed here. Install it with: pip install -r requirements-ray.txt"
@@ -58,8 +60,9 @@ class Jobs(Protocol):
     """A cluster that takes jobs. All raise `ClusterSilent`; those that name a job raise `JobUnknown`; a refusal is
     another `MedReasonError`."""
 
-    def submit(self, command: str, code: Path, gpus: int = 0, cpus: int = 0, node: str = "") -> str:
-        """Have `command` run in a copy of the folder `code`, on that machine where one is named; gives its id."""
+    def submit(self, job: str, command: str, code: Path, gpus: int = 0, cpus: int = 0, node: str = "") -> None:
+        """Have `command` run as `job`, a new name, in a copy of the folder `code`, on that machine where one is
+        named."""
         ...
 
     def look(self, job: str) -> Job: ...
@@ -82,6 +85,7 @@ class RayJobs:
     def __init__(self, cluster: RayCluster):
         self._cluster = cluster
         self._token = _token(cluster)
+        self._logged = ""
         try:
             from ray.job_submission import JobSubmissionClient
         except ImportError as fault:
@@ -90,9 +94,10 @@ class RayJobs:
         headers = {"Authorization": f"Bearer {self._token}"} if self._token else None
         self._client: Any = self._call(lambda: JobSubmissionClient(cluster.address, headers=headers))
 
-    def submit(self, command: str, code: Path, gpus: int = 0, cpus: int = 0, node: str = "") -> str:
+    def submit(self, job: str, command: str, code: Path, gpus: int = 0, cpus: int = 0, node: str = "") -> None:
         variables = {"PYTHONUNBUFFERED": "1", "RAY_JOB_STOP_WAIT_TIME_S": STOP_WAIT_S}
         given: dict[str, Any] = {
+            "submission_id": job,
             "entrypoint": command,
             "runtime_env": {"working_dir": str(code), "env_vars": variables},
             "entrypoint_num_gpus": gpus,
@@ -100,7 +105,7 @@ class RayJobs:
         }
         if node:
             given["entrypoint_label_selector"] = {"ray.io/node-id": node}
-        return str(self._call(lambda: self._client.submit_job(**given), TAKES_CODE_WITHIN_S))
+        self._call(lambda: self._client.submit_job(**given), TAKES_CODE_WITHIN_S)
 
     def look(self, job: str) -> Job:
         found = self._call(lambda: self._client.get_job_info(job))
@@ -118,8 +123,9 @@ class RayJobs:
     def forget(self, job: str) -> None:
         self._call(lambda: self._client.delete_job(job))
 
-    def _call(self, work: Callable[[], T], within_s: float = ANSWERS_WITHIN_S) -> T:
+    def _call(self, work: Callable[[], T], within_s: float = 0.0) -> T:
         """Ray's client waits for an answer without end; this does not."""
+        within_s = within_s or ANSWERS_WITHIN_S
         found: list[T] = []
         faults: list[BaseException] = []
 
@@ -147,6 +153,9 @@ class RayJobs:
         reached = "status code 4" in said or isinstance(fault, (ValueError, TypeError))
         if reached:
             return MedReasonError(f"{where[0].upper()}{where[1:]} refuses the job: {said.splitlines()[0][:300]}")
+        if said != self._logged:
+            self._logged = said
+            log.warning("Ray says: %s", said[:1000])
         return ClusterSilent(f"{where[0].upper()}{where[1:]} does not answer.")
 
     def _clean(self, text: str) -> str:

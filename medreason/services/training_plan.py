@@ -15,6 +15,7 @@ from medreason.finetune.config_file import config_text
 from medreason.finetune.disk_need import needed_to_run
 from medreason.finetune.estimate import estimate
 from medreason.finetune.manifest import ADAPTER, MANIFEST_FILE, read_manifest
+from medreason.finetune.place import PLACE_FILE
 from medreason.finetune.time_need import OF_SPEED
 from medreason.folder import DataFolder
 from medreason.models.base_shape import BaseShape, base_shape
@@ -96,10 +97,11 @@ class TrainingPlan:
         )
 
     def _earlier(self) -> Iterator[Mapping[str, Any]]:
-        """What tells the speed of the runs in the data folder, newest first. A manifest is read once, not with
-        every key: it holds a record of all its questions."""
+        """What tells the speed of the runs in the data folder, newest first, but for those of other machines. A
+        manifest is read once, not with every key: it holds a record of all its questions."""
         try:
-            places = [run / ADAPTER / MANIFEST_FILE for run in self.folder.runs.iterdir()]
+            here = [run for run in self.folder.runs.iterdir() if not (run / PLACE_FILE).exists()]
+            places = [run / ADAPTER / MANIFEST_FILE for run in here]
             stamped = sorted(
                 ((place.stat().st_mtime_ns, place) for place in places if place.is_file()), reverse=True
             )

@@ -5,6 +5,7 @@ import time
 
 import pytest
 
+from medreason.bench import many_pairs
 from medreason.domain.answers import Finish
 from medreason.domain.arms import ARMS, Arm
 from medreason.domain.conversation import Conversation
@@ -114,4 +115,11 @@ def test_whoever_leaves_takes_everything_with_him():
     began = time.monotonic()
     asking.close()
     assert engine.running == 0 and time.monotonic() - began < 2
-    assert not [thread for thread in threading.enumerate() if thread.name.startswith("ask-")]
+    assert not [thread for thread in threading.enumerate() if thread.name.removeprefix("ask-").isdigit()]
+
+
+def test_pairs_a_second_are_measured_against_the_first_count():
+    rows = many_pairs.measure(ScriptedEngine(pause_s=0.003), (1, 4), cases=8, tokens=20)
+    assert [row["id"] for row in rows] == ["pairs_at_once_1", "pairs_at_once_4"]
+    assert rows[0]["ratio"] == 1.0 and rows[0]["value"] == rows[1]["against"]
+    assert 2 < rows[1]["ratio"] < 5 and rows[1]["unit"] == "pairs/s"

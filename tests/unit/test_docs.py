@@ -39,6 +39,10 @@ def test_every_script_is_named_in_the_readme() -> None:
 
 
 def test_dependencies_are_pinned() -> None:
-    for name in ("requirements.txt", "requirements-dev.txt"):
+    for name in ("requirements.txt", "requirements-dev.txt", "requirements-ray.txt"):
         for line in (CHECKOUT / name).read_text(encoding="utf-8").splitlines():
-            assert not line.strip() or line.startswith(("#", "-r ")) or re.fullmatch(r"[\w.-]+==[\w.]+", line)
+            assert (
+                not line.strip()
+                or line.startswith(("#", "-r "))
+                or re.fullmatch(r"[\w.-]+(\[\w+\])?==[\w.]+", line)
+            )

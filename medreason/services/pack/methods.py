@@ -164,7 +164,8 @@ def _limits(made: Assessment) -> str:
     return (
         "In simulated studies of 20 to 60 cases with one to five raters these intervals held the truth in 93 to "
         "97 % for differences, the probability of superiority and the difference of shares; with fewer than about "
-        "five expected yes, or no, in 94 to 100 % for the difference and 91 % or more for one arm's share. Means of ordinal scores are shown beside medians and full "
-        "distributions; the conclusion rests on wins, the probability of superiority and the sign-flip test. "
-        "Depth scores the text that was written, not the model's computation."
+        "five expected yes, or no, in 94 to 100 % for the difference and 91 % or more for one arm's share. "
+        "Means of ordinal scores are shown beside medians and full distributions; the conclusion rests on wins, "
+        "the probability of superiority and the sign-flip test. Depth scores the text that was written, not the "
+        "model's computation."
     )
