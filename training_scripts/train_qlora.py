@@ -6,6 +6,7 @@ adapter is there; 1: the run failed; 2: bad input, nothing was changed; 143: sto
 """
 
 import argparse
+import os
 import shutil
 import sys
 import traceback
@@ -85,6 +86,7 @@ def main(words: list[str]) -> int:
     recorder: Recorder | None = None
     refused = False
     try:
+        refuse_others()
         refuse_resume(output) if options.resume else refuse_output(output)
         config = read_config(options.config or output / CONFIG_FILE, options.overrides)
         folder = data_folder(options)
@@ -126,6 +128,15 @@ def main(words: list[str]) -> int:
     finally:
         for folder_made in made if refused else ():  # what was made for a run that was refused goes again
             shutil.rmtree(folder_made, ignore_errors=True)
+
+
+def refuse_others() -> None:
+    """A launcher that starts several processes for one run would have each of them write the same run."""
+    if os.environ.get("WORLD_SIZE", "1") not in ("", "1"):
+        raise MedReasonError(
+            "A run is trained by one process on one GPU so far. Start it without accelerate launch or torchrun, or "
+            "with one process."
+        )
 
 
 def begin(output: Path, resumption: Resumption | None) -> Recorder:

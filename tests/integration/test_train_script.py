@@ -305,6 +305,15 @@ def test_an_output_that_cannot_be_written_is_refused(tmp_path: Path) -> None:
     assert ran.returncode == 2 and "cannot be written" in ran.stderr
 
 
+def test_one_of_several_processes_of_a_launcher_is_refused_before_anything_is_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    ran = train(tmp_path / "run")
+    assert ran.returncode == 2 and ran.stderr.count("\n") == 1
+    assert "one process on one GPU" in ran.stderr and not (tmp_path / "run").exists()
+
+
 def test_an_output_that_is_a_file_is_refused(tmp_path: Path) -> None:
     (tmp_path / "run").write_text("mine", encoding="utf-8")
     ran = train(tmp_path / "run")
