@@ -134,8 +134,7 @@ def refuse_others() -> None:
     """A launcher that starts several processes for one run would have each of them write the same run."""
     if os.environ.get("WORLD_SIZE", "1") not in ("", "1"):
         raise MedReasonError(
-            "A run is trained by one process on one GPU so far. Start it without accelerate launch or torchrun, or "
-            "with one process."
+            "A run is trained by one process on one GPU so far. Start it without accelerate launch or torchrun."
         )
 
 

@@ -305,7 +305,7 @@ def test_an_output_that_cannot_be_written_is_refused(tmp_path: Path) -> None:
     assert ran.returncode == 2 and "cannot be written" in ran.stderr
 
 
-def test_one_of_several_processes_of_a_launcher_is_refused_before_anything_is_written(
+def test_several_processes_of_a_launcher_are_refused_before_anything_is_written(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("WORLD_SIZE", "2")
