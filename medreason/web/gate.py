@@ -40,7 +40,7 @@ MADE_FILE = re.compile(rb'"path":\s?("(?:[^"\\]|\\.)+")')
 KEPT_BY_BROWSERS = ("/assets/", "/static/", "/svelte/")
 UNFINISHED_EACH = 24
 LONGEST_NAME = 255
-LOOKED_EVERY_S = 0.5
+LOOKED_EVERY_S = 0.8
 
 NOT_YOURS = "This page belongs to somebody else, or your role was changed. Reload it."
 NO_FILE = "This file is not yours, or it is no longer there. Reload the page."

@@ -18,38 +18,34 @@ async def serve_while(
 ) -> None:
     """Let `app` answer. Once `holds` no more, looked at every so many seconds, it is told that its client has
     gone, and the client that the answer is at its end."""
-    over, started, ended = anyio.Event(), False, False
+    over, started, ended = False, False, False
+    listening: set[anyio.CancelScope] = set()
 
     async def received() -> Message:
-        message = GONE
-        if over.is_set():
-            return message
-
-        async def hears() -> None:
-            nonlocal message
-            message = await receive()
-            either.cancel_scope.cancel()
-
-        async def waits() -> None:
-            await over.wait()
-            either.cancel_scope.cancel()
-
-        async with anyio.create_task_group() as either:
-            either.start_soon(hears)
-            either.start_soon(waits)
-        return message
+        if not over:
+            with anyio.CancelScope() as scope_of_one:
+                listening.add(scope_of_one)
+                try:
+                    return await receive()
+                finally:
+                    listening.discard(scope_of_one)
+        return GONE
 
     async def sent(message: Message) -> None:
         nonlocal started, ended
-        if not over.is_set() and not ended:
+        if not over and not ended:
             started = True
             ended = message["type"] == "http.response.body" and not message.get("more_body", False)
             await send(message)
 
     async def watch() -> None:
+        nonlocal over
+        await anyio.sleep(every_s)  # it held a moment ago
         while await holds():
             await anyio.sleep(every_s)
-        over.set()
+        over = True
+        for one in listening:
+            one.cancel()
 
     async with anyio.create_task_group() as serving:
         serving.start_soon(watch)
