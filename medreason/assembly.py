@@ -16,7 +16,6 @@ from medreason.models.adapters import read_adapter
 from medreason.models.base import resolve_base
 from medreason.models.machine import ThisMachine
 from medreason.services.backing_up import BackingUp
-from medreason.services.clusters import Clusters
 from medreason.services.collections import Collections
 from medreason.services.comparing import Comparing
 from medreason.services.conversations import Conversations
@@ -137,7 +136,6 @@ def assemble(settings: AppSettings, other_engine: Callable[[], Engine] | None = 
         training=training,
         plan=TrainingPlan(folder, ThisMachine(folder.root), cases),
         quantizing=Quantizing(folder, serving),
-        clusters=Clusters(folder),
         desk=DataDesk(DataSets(folder, cases)),
         drafts=Drafts(folder),
         cases=cases,

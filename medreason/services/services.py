@@ -4,7 +4,6 @@ from dataclasses import dataclass
 
 from medreason.domain.case import Case
 from medreason.services.backing_up import BackingUp
-from medreason.services.clusters import Clusters
 from medreason.services.comparing import Comparing
 from medreason.services.conversations import Conversations
 from medreason.services.data_desk import DataDesk
@@ -39,7 +38,6 @@ class Services:
     training: Training
     plan: TrainingPlan
     quantizing: Quantizing
-    clusters: Clusters
     desk: DataDesk
     drafts: Drafts
     cases: tuple[Case, ...]

@@ -26,6 +26,7 @@ from medreason.finetune.place import Place, read_place, write_place
 from medreason.finetune.run_folder import CONFIG_FILE
 from medreason.finetune.turn import LOCK_FILE as LOCK_FILE
 from medreason.folder import DataFolder
+from medreason.services.clusters import Clusters
 from medreason.services.run_history import BUILDING, LEAVING_S, RunHistory
 from medreason.services.sending import put_parcel, require_sendable
 from medreason.services.training_check import DISK_NEEDED_BYTES, require_disk, require_startable
@@ -52,6 +53,7 @@ class Training(RunHistory):
     ):
         super().__init__(folder)
         self.script, self.follower = script, follower
+        self.clusters = Clusters(folder)
         self.grace_s = grace_s
 
     def start(

@@ -36,7 +36,7 @@ class WherePart:
 
 
 def build(services: Services, ask: Asking) -> WherePart:
-    clusters = services.clusters
+    clusters = services.training.clusters
     where = gr.Radio(
         [("This machine", HERE), ("Ray cluster", RAY)],
         value=HERE,
@@ -59,7 +59,7 @@ def build(services: Services, ask: Asking) -> WherePart:
 
     def cluster_of(user: User, values: Sequence[Any]) -> RayCluster | None:
         """Raises `Invalid` for fields that describe no cluster; what does is kept for the next time."""
-        if values[0] != RAY:
+        if not values or values[0] != RAY:
             return None
         cluster: RayCluster = read_form(RayCluster, names, values[1:])
         clusters.keep(user, cluster)
