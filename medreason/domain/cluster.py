@@ -34,7 +34,9 @@ class RayCluster:
         "Where base models and prepared data lie on the cluster. Empty: “data” inside the working folder. Data of "
         "this computer are sent along, up to 90 MB.",
     )
-    gpus: int = setting(1, "GPUs", "How many the run waits for and gets.", minimum=0, maximum=64)
+    gpus: int = setting(
+        1, "GPUs", "1, as a run is trained on one GPU so far; 0 trains on processor cores.", minimum=0, maximum=1
+    )
     cpus: int = setting(1, "Processor cores", "How many the run waits for and gets.", minimum=0, maximum=1024)
     python: str = setting(
         "python", "Python there", "A Python of the cluster in which requirements.txt is installed.", advanced=True

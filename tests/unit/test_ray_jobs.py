@@ -13,7 +13,7 @@ from medreason.finetune import ray_jobs
 from medreason.finetune.ray_jobs import ClusterSilent, JobState, JobUnknown, RayJobs
 
 TOKEN = "s3cret-t0ken"
-HERE = RayCluster("http://10.0.0.5:8265", "/mnt/work", gpus=2)
+HERE = RayCluster("http://10.0.0.5:8265", "/mnt/work", gpus=1)
 
 
 class Client:
