@@ -121,12 +121,12 @@ def run_evaluate(tmp_path, *words: object) -> subprocess.CompletedProcess:
     return subprocess.run([*map(str, command), *map(str, words)], cwd=CHECKOUT, capture_output=True, text=True)
 
 
-def test_evaluate_asks_a_server_case_after_case(server, tmp_path):
+def test_evaluate_asks_a_server_case_after_case_where_one_is_asked_at_once(server, tmp_path):
     server.plays["tuned"] = Play([says("<think>Fever.</think>Meningitis."), ends(), usage(9, 30)])
     out = tmp_path / "out.jsonl"
     ran = run_evaluate(
         tmp_path, "--engine", "openai", "--api-base", server.base, "--model-baseline", "base",
-        "--model-finetuned", "tuned", "--greedy", "--out", out,
+        "--model-finetuned", "tuned", "--greedy", "--at-once", 1, "--out", out,
     )  # fmt: skip
     assert ran.returncode == 0, ran.stderr
     rows = [json.loads(line) for line in out.read_text().splitlines()]
