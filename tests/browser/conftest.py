@@ -1,8 +1,6 @@
 """A Chromium and the real app with the embedded model, one of each for all browser tests.
 
-A failed test leaves a screenshot and the server's log in test-results/. It gets one more try, since two busy cores
-can make a browser miss what a person would see; the end of the run lists each that needed it ("RERUN"), and such
-a test is looked into like one that failed.
+A failed test leaves a screenshot and the server's log in test-results/.
 """
 
 import re
@@ -55,12 +53,6 @@ def models() -> Iterator[FakeModelServer]:
     server.start()
     yield server
     server.stop()
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    for item in items:
-        if Path(__file__).parent in item.path.parents:
-            item.add_marker(pytest.mark.flaky(reruns=1))
 
 
 @pytest.hookimpl(hookwrapper=True)
