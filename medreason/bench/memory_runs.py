@@ -6,7 +6,7 @@ Each runs in a process of its own, by the script that makes real ones.
 import subprocess
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -36,13 +36,19 @@ def measure(
     presets: Sequence[str], base: Path, rows: str, steps: int, overrides: Sequence[str]
 ) -> list[dict[str, object]]:
     """A row a figure. `rows` names the training rows, `overrides` are settings for every preset."""
-    found = []
-    with tempfile.TemporaryDirectory(prefix="medreason-memory-") as scratch:
+    runs = each(presets, base, rows, steps, overrides)
+    return [row for name, config, folder in runs for row in memory_rows(name, config, folder)]
+
+
+def each(
+    presets: Sequence[str], base: Path, rows: str, steps: int, overrides: Sequence[str]
+) -> Iterator[tuple[str, TrainingConfig, DataFolder]]:
+    """Each name with its short configuration and a data folder of its own, which goes when the last is done."""
+    with tempfile.TemporaryDirectory(prefix="medreason-runs-") as scratch:
         for number, name in enumerate(presets):
             wanted = short(PRESETS[name], base, rows, steps)
             config = config_from_words(wanted, Path(scratch) / "config.yaml", overrides)
-            found += memory_rows(name, config, DataFolder(Path(scratch) / f"data-{number}"))
-    return found
+            yield name, config, DataFolder(Path(scratch) / f"data-{number}")
 
 
 def short(config: TrainingConfig, base: Path, rows: str, steps: int) -> TrainingConfig:

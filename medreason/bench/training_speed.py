@@ -6,17 +6,14 @@ Tokens are useful ones, padding left out; the first steps, which compile and war
 
 import statistics
 import sys
-import tempfile
 import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from medreason.bench.memory_runs import config_from_words, figure, run_script, short, slug
+from medreason.bench.memory_runs import each, figure, run_script, slug
 from medreason.domain.training import TrainingConfig
 from medreason.finetune.config_file import write_config
-from medreason.finetune.manifest import ADAPTER, read_manifest
-from medreason.finetune.presets import PRESETS
 from medreason.finetune.progress import read_losses
 from medreason.folder import DataFolder
 from medreason.models.base_shape import BaseShape, base_shape
@@ -34,25 +31,20 @@ def measure(
 ) -> list[dict[str, object]]:
     """A row a figure. The first preset is what the others are compared with."""
     found: list[dict[str, object]] = []
-    speeds: dict[str, float] = {}
+    first = 0.0
     peak = product_flops()
-    with tempfile.TemporaryDirectory(prefix="medreason-speed-") as scratch:
-        for number, name in enumerate(presets):
-            wanted = short(PRESETS[name], base, rows, steps)
-            config = config_from_words(wanted, Path(scratch) / "config.yaml", overrides)
-            folder = DataFolder(Path(scratch) / f"data-{number}")
-            speed, more = _run(name, config, folder)
-            speeds[name] = speed
-            print(f"{name}: {speed:.0f} useful tokens a second", file=sys.stderr, flush=True)
-            first = speeds[presets[0]]
-            what = f"{name}: useful tokens a second against {presets[0]}"
-            found.append(figure(f"train_{slug(name)}", what, speed, "tokens/s", first))
-            found += more
-            shape = base_shape(config, folder)
-            if peak and shape is not None:
-                most = peak / flops_a_token(shape, config.gradient_checkpointing)
-                what = f"{name}: against all products at the {peak / 1e12:.0f} TFLOP/s of one large product"
-                found.append(figure(f"ceiling_{slug(name)}", what, speed, "tokens/s", most))
+    for name, config, folder in each(presets, base, rows, steps, overrides):
+        speed, more = _run(name, config, folder)
+        first = first or speed
+        print(f"{name}: {speed:.0f} useful tokens a second", file=sys.stderr, flush=True)
+        what = f"{name}: useful tokens a second against {presets[0]}"
+        found.append(figure(f"train_{slug(name)}", what, speed, "tokens/s", first))
+        found += more
+        shape = base_shape(config, folder)
+        if peak and shape is not None:
+            most = peak / flops_a_token(shape, config.gradient_checkpointing)
+            what = f"{name}: against all products at the {peak / 1e12:.0f} TFLOP/s of one large product"
+            found.append(figure(f"ceiling_{slug(name)}", what, speed, "tokens/s", most))
     return found
 
 
@@ -91,8 +83,7 @@ def _run(name: str, config: TrainingConfig, folder: DataFolder) -> tuple[float, 
     run = folder.runs / "measured"
     write_config(config, folder.root / "config.yaml")
     print(f"{name}: running {config.max_steps} steps", file=sys.stderr, flush=True)
-    run_script(name, folder, run)
-    manifest = read_manifest(run / ADAPTER) or {}
+    manifest = run_script(name, folder, run)
     points = [point for point in read_losses(run) if not point.held_out and point.tokens_per_s]
     counted = [float(point.tokens_per_s or 0) for point in points[SKIPPED:]]
     speed = statistics.median(counted)

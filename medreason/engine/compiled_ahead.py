@@ -13,7 +13,7 @@ from torch import Tensor
 
 from medreason.engine.compiled import CompiledLayer
 from medreason.engine.own_layer import Layer, Shape
-from medreason.engine.own_model import ranks_of
+from medreason.engine.own_model import GROUPS, ranks_of
 from medreason.engine.products import Dense, FourBit, LowRank, Product, four_bit_part
 from medreason.errors import MedReasonError
 from medreason.models.adapters import read_adapter
@@ -94,12 +94,12 @@ def stand_in(
     """A layer laid out as `OwnModel.wear` lays out each of the model's, of noughts. `ranks` are those of
     `own_model.ranks_of`."""
     linears = shape.linears
-    groups = (("q_proj", "k_proj", "v_proj"), ("o_proj",), ("gate_proj", "up_proj"), ("down_proj",))
+    groups = [[part.rsplit(".", 1)[-1] for part in group] for group in GROUPS]
 
     def zeros(*sizes: int) -> Tensor:
         return torch.zeros(*sizes, dtype=dtype, device=device)
 
-    def product(group: tuple[str, ...], rank: int) -> Product:
+    def product(group: list[str], rank: int) -> Product:
         outputs, inputs = [linears[name][0] for name in group], linears[group[0]][1]
         if not four_bit:
             return Dense(zeros(sum(outputs) + rank, inputs), zeros(sum(outputs), rank) if rank else None)

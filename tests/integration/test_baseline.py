@@ -1,4 +1,4 @@
-"""baseline.py and benchmark.py memory as commands, on a tiny model."""
+"""baseline.py, benchmark.py memory and benchmark.py train as commands, on a tiny model."""
 
 import json
 import subprocess
@@ -114,6 +114,22 @@ def test_a_short_run_is_measured_beside_its_plan(tiny_qwen3: Path, tmp_path: Pat
     memory = found["memory_cpu_demo"]
     assert set(memory) == {"id", "what", "value", "unit", "against", "ratio"} and memory["unit"] == "GiB"
     assert 0.5 < memory["ratio"] < 2
+
+
+def test_presets_are_timed_against_the_first_of_them(tiny_qwen3: Path, tmp_path: Path) -> None:
+    rows = tmp_path / "rows.jsonl"
+    lines = CURRICULUM.read_text(encoding="utf-8").splitlines(keepends=True)
+    rows.write_text("".join(lines[:8]), encoding="utf-8")
+    out, usual = tmp_path / "train.json", ("--base", tiny_qwen3, "--rows", rows, "--set", "eval_fraction=0")
+    ran = run("benchmark", "train", *usual, "--presets", "CPU demo", "--steps", 3, "--json", out)
+    assert ran.returncode == 0, ran.stderr
+    found = {row["id"]: row for row in json.loads(out.read_text(encoding="utf-8"))["rows"]}
+    assert {"train_cpu_demo", "first_cpu_demo", "epoch_cpu_demo"} <= set(found)
+    speed, epoch = found["train_cpu_demo"], found["epoch_cpu_demo"]
+    assert speed["ratio"] == 1 and speed["value"] > 0 and speed["unit"] == "tokens/s"
+    assert epoch["value"] > 0 and "19,704 rows" in epoch["what"]
+    few = run("benchmark", "train", *usual, "--steps", 2, "--json", out)
+    assert few.returncode == 2 and "give 3 or more" in few.stderr
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ from medreason.finetune import ray_jobs
 from medreason.finetune.ray_jobs import ClusterSilent, JobState, JobUnknown, RayJobs
 
 TOKEN = "s3cret-t0ken"
-HERE = RayCluster("http://10.0.0.5:8265", "/mnt/work", gpus=1)
+HERE = RayCluster("http://10.0.0.5:8265", "/mnt/runs", gpus=1)
 
 
 class Client:
@@ -110,7 +110,7 @@ def test_a_cluster_that_never_answers_is_silent_in_time(ray):
 
 
 def test_a_token_goes_into_a_header_and_into_no_word(ray):
-    cluster = RayCluster("http://10.0.0.5:8265", "/mnt/work", token_env="RAY_MY_TOKEN")
+    cluster = RayCluster("http://10.0.0.5:8265", "/mnt/runs", token_env="RAY_MY_TOKEN")
     with pytest.raises(MedReasonError, match="RAY_MY_TOKEN is not set"):
         RayJobs(cluster)
     ray.setenv("RAY_MY_TOKEN", TOKEN)
@@ -148,6 +148,6 @@ def test_a_cluster_that_cannot_be_is_refused_in_words_and_shows_no_token(given, 
 
 
 def test_slashes_at_the_end_do_not_matter():
-    cluster = RayCluster("https://host/ray/ ", "/mnt/work/")
-    assert (cluster.address, cluster.working_dir) == ("https://host/ray", "/mnt/work")
-    assert cluster.data_folder == "/mnt/work/data"
+    cluster = RayCluster("https://host/ray/ ", "/mnt/runs/")
+    assert (cluster.address, cluster.working_dir) == ("https://host/ray", "/mnt/runs")
+    assert cluster.data_folder == "/mnt/runs/data"

@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 from torch.nn import functional
+from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
 
 FAMILIES = ("qwen3", "llama")
 
@@ -80,8 +81,6 @@ def _feed_of(module: Any, of_gated: Any) -> Any:
 
 
 def _attention_of(module: Any, of_turned: Any) -> Any:
-    from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
-
     norms = [getattr(module, name, None) for name in ("q_norm", "k_norm")]
     weights = [one.weight if one is not None else None for one in norms]
     epsilon = float(norms[0].variance_epsilon) if norms[0] is not None else 0.0
