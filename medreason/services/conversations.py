@@ -3,6 +3,7 @@
 Everything that leaves here hides what a blind, unrated pair must hide. Asks nothing of a model.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from medreason.domain.user import Action, User
@@ -24,6 +25,18 @@ class ConversationLine:
     first_question: str
     turns: int
     blinded: bool
+
+
+@dataclass(frozen=True)
+class VersionLine:
+    """One version of an earlier turn. `kept` is the one that all later turns were asked on from."""
+
+    pair_id: int
+    turn: int
+    version: int
+    versions: int
+    question: str
+    kept: bool
 
 
 class Conversations:
@@ -71,6 +84,24 @@ class Conversations:
         self._pairs.show(versions[max(0, min(place, len(versions) - 1))].id)
         return self.open(user, turns[-1].conversation_id)
 
+    def versions_before(self, user: User, turns: Sequence[PairView]) -> tuple[VersionLine, ...]:
+        """Every version of each turn before the last one that has several, of an open conversation; without those
+        on a case that is closed to the user now."""
+        several = {turn.turn: turn.pair_id for turn in turns[:-1] if turn.versions > 1}
+        if not several:
+            return ()
+        every, desk = _owned(user, self._pairs.with_versions(turns[-1].conversation_id)), self._comparing.desk
+        return tuple(
+            VersionLine(one.id, one.turn, one.version, one.versions, one.question, several[one.turn] == one.id)
+            for one in every
+            if one.turn in several and not desk.is_closed(user, one.case_id, one.question)
+        )
+
+    def look(self, user: User, pair_id: int) -> PairView:
+        """One version, to be read; which version is shown, rated and asked on from stays as it is."""
+        (pair,) = self._own(user, (self._pairs.get(pair_id),))
+        return self._view(user, pair)
+
     def as_markdown(self, user: User, conversation_id: int) -> bytes:
         """Every version of every turn, to be read by people."""
         return conversation_file.markdown(self._all(user, conversation_id)).encode("utf-8")
@@ -90,9 +121,14 @@ class Conversations:
         return view.unnamed() if user.compares_blind_only else view
 
     def _own(self, user: User, pairs: tuple[Pair, ...]) -> tuple[Pair, ...]:
-        user.require(Action.COMPARE)
-        if not pairs or pairs[0].user_id != user.id:
-            raise NotFound("That conversation is not yours or no longer there. Start a new one.")
-        if any(self._comparing.desk.is_closed(user, pair.case_id, pair.question) for pair in pairs):
+        desk = self._comparing.desk
+        if any(desk.is_closed(user, pair.case_id, pair.question) for pair in _owned(user, pairs)):
             raise NotAllowed("This conversation is on a case of a study that is being rated. Open it afterwards.")
         return pairs
+
+
+def _owned(user: User, pairs: tuple[Pair, ...]) -> tuple[Pair, ...]:
+    user.require(Action.COMPARE)
+    if not pairs or pairs[0].user_id != user.id:
+        raise NotFound("That conversation is not yours or no longer there. Start a new one.")
+    return pairs

@@ -27,6 +27,7 @@ CARRIED = 6000
 HIDDEN = "Hidden until your rating of this pair is in, so that nothing tells the sides apart."
 NOT_YET = "Shown when the answer is complete."
 NOT_NAMED = "Who compares blind is told which side was the fine-tuned model, and not the names of the models."
+KEPT_HERE = "Version {} of {}. The others are under “Other versions of earlier questions”."
 NOTHING_ASKED = "Shown when a question has been answered."
 
 
@@ -60,7 +61,7 @@ def question(pair: PairView | None) -> str:
     if pair is None:
         return ""
     number = f"Question {pair.turn}" if pair.turn > 1 else "Question"
-    return f'<div class="mr-asked"><b>{number}</b><p>{_line(pair.question)}</p></div>'
+    return f'<div class="mr-asked"><b>{number}</b><p>{line(pair.question)}</p></div>'
 
 
 def carrier(pair: PairView | None) -> str:
@@ -70,7 +71,7 @@ def carrier(pair: PairView | None) -> str:
 
 def _carried(pair: PairView | None, side: Side, number: int) -> str:
     values = {**trace(pair, side), **ending(pair, side)} if pair is not None else {}
-    written = "".join(f' data-{name}="{_line(value)}"' for name, value in values.items())
+    written = "".join(f' data-{name}="{line(value)}"' for name, value in values.items())
     return f'<div class="mr-carried" data-side="{number}"{written}></div>'
 
 
@@ -104,7 +105,7 @@ def harmless(text: str) -> str:
     return DIAGRAM.sub(r"\1text", IMAGE.sub(r"\\!", TAG.sub("&lt;", text)))
 
 
-def _line(text: str) -> str:
+def line(text: str) -> str:
     """Text inside a block of HTML. Markdown ends such a block at an empty line, so line ends are written as
     characters."""
     return html.escape(text).replace("\r", "").replace("\n", "&#10;")
@@ -123,8 +124,14 @@ def messages(asked: str, view: SideView) -> Frame:
 
 
 def column(earlier: Sequence[PairView], side: Side) -> Frame:
-    """The turns before the last one."""
-    return [message for turn in earlier for message in messages(turn.question, turn.side(side))]
+    """The turns before the last one; of a turn with several versions, which one this is."""
+    said: Frame = []
+    for turn in earlier:
+        asked, *answered = messages(turn.question, turn.side(side))
+        if turn.versions > 1:
+            asked["content"] = f"{asked['content']}\n\n*{KEPT_HERE.format(turn.version, turn.versions)}*"
+        said += [asked, *answered]
+    return said
 
 
 def badges(pair: PairView, side: Side) -> list[str]:

@@ -67,6 +67,7 @@ def build(services: Services, ask: Asking, role: Role = Role.ADMIN) -> CompareTa
         )
         form.build_seed()
     controls.build_status()
+    view.versions.build()
     view.columns.build()
     controls.build_going_on(Action.RATE in ALLOWED[role])
     with gr.Accordion("Sampling and system prompt, the same for both models", open=False):
@@ -92,7 +93,8 @@ def build(services: Services, ask: Asking, role: Role = Role.ADMIN) -> CompareTa
         def turn_over(request: gr.Request, pair: int | None) -> list[Any]:
             user = ask.user(request)
             try:
-                return view.ended(user, services.conversations.leaf(user, pair or 0, step), gr.skip())
+                turns = services.conversations.leaf(user, pair or 0, step)
+                return view.ended(user, turns, gr.skip(), reading_on=True)
             except MedReasonError as fault:
                 return view.refused(fault)
 
@@ -105,6 +107,16 @@ def build(services: Services, ask: Asking, role: Role = Role.ADMIN) -> CompareTa
             return view.ended(user, services.conversations.open(user, int(chosen or 0)), "")
         except MedReasonError as fault:
             return view.refused(fault)
+
+    @shown
+    def look(request: gr.Request, chosen: int | None) -> list[Any]:
+        """Read one version of an earlier question; the conversation stays as it is."""
+        if not chosen:
+            return view.versions.nothing()
+        user = ask.user(request)
+        pair = services.conversations.look(user, int(chosen))
+        turns = services.conversations.open(user, pair.conversation_id)
+        return view.versions.show(pair, turns[pair.turn - 1].version)
 
     @shown
     def save_files(request: gr.Request, conversation: int | None) -> str:
@@ -202,6 +214,7 @@ def build(services: Services, ask: Asking, role: Role = Role.ADMIN) -> CompareTa
     picker.specialty.input(pick_specialty, [picker.specialty, picker.case], [picker.case], **quiet)
     picker.case.input(pick_case, [picker.case], [view.question], **quiet)
     kept.list.input(open_kept, [kept.list], view.outputs, **quiet)
+    view.versions.choice.input(look, [view.versions.choice], view.versions.read, **quiet)
     kept.save.click(save_files, [view.conversation_id], [kept.files], **quiet)
     form.wire()
     opened = [model.state, model.timer, model.adapter, model.load, blind, form.longest]

@@ -120,7 +120,7 @@ class Streams:
                 return self._view.kept_as_is()
             turns = self._services.conversations.open(user, live.pair.conversation_id)
             first = live.pair.version == 1 or editing
-            drawn = self._view.begun(turns, live.pair.sampling.seed, "" if first else gr.skip())
+            drawn = self._view.begun(user, turns, live.pair.sampling.seed, "" if first else gr.skip())
             return self._view.kept_as_is() if live.finished.is_set() else drawn
 
         return draw
@@ -132,6 +132,6 @@ class Streams:
             if refusal or not pair:
                 return self._view.refused(refusal)
             turns = self._services.conversations.of_pair(user, pair)
-            return self._view.ended(user, turns, gr.skip())
+            return self._view.ended(user, turns, gr.skip(), reading_on=True)
 
         return draw

@@ -161,7 +161,7 @@ def test_a_trace_reaches_the_script_word_for_word_in_one_line(text: str) -> None
     draft = Draft(Arm.FINETUNED)
     draft.take(ThinkingText(Arm.FINETUNED, text))
     draft.take(Finished(Arm.FINETUNED, Finish.STOP, Counts(), Timings(), True, False))
-    made = answer_view._line(draft.answer().thinking)
+    made = answer_view.line(draft.answer().thinking)
     assert "\n" not in made and "<" not in made and '"' not in made
     assert Carrier(f'<div data-text="{made}">').values["data-text"] == text
 
