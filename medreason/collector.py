@@ -6,7 +6,7 @@ import gc
 
 # Most of what an answer or a save makes is gone after some thousand objects more; what is looked through earlier
 # is taken for something that stays, and soon all that stays is looked through again.
-RARELY = (10_000, 20, 20)
+RARELY = (10_000, 10, 10)
 
 
 def settle() -> None:

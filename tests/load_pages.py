@@ -21,6 +21,8 @@ from tests.showings import Tags
 from tests.studies import NAME
 
 Event = dict[str, Any]
+TURNS = 4
+"""Questions of one conversation."""
 LOCAL = {"content-type": "application/json"}
 
 
@@ -143,21 +145,26 @@ class Heard:
 
 
 class ReaderPage(OpenPage):
-    """A reader in Compare, who asks a question and reads both answers to their end."""
+    """A reader in Compare, who asks, reads both answers to their end, and begins another conversation after some
+    questions."""
 
     def __init__(self, port: int, config: dict[str, Any], number: int):
         super().__init__(port, config, f"reader{number}")
-        self._number = number
+        self._number, self._questions = number, 0
         self._send = self.event(self.ids["question"], "submit")
         self._drawn = self.after(self._send)
         state = next(one for one in self._send["outputs"] if self._changes(one))
         self._begun = self.event(state, "change")
+        self._afresh = next(one for one in config["dependencies"] if one["api_name"] == "start_afresh")
 
     def _changes(self, component: int) -> bool:
         return any([component, "change"] in one["targets"] for one in self._config["dependencies"])
 
     def ask(self, words: int) -> Heard:
         """All that Enter sets off: the answer, what is drawn once it has begun, and what is drawn at its end."""
+        self._questions += 1
+        if self._questions % TURNS == 0:
+            self.asked(self._afresh)
         mine, crossed, begun, last = self.join(self._send, question=f"Stream {self._number}"), 0, False, ""
         for line in self.told():
             if mine.encode() not in line:

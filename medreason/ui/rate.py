@@ -25,8 +25,13 @@ from medreason.ui.rate_screens import Shown
 from medreason.ui.rate_session import StudySessions
 
 UNCHANGED = gr.skip()
-# All outputs are text, which goes out as it is: Gradio would spend a thread on each field to say so.
-PRIVATE: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden", "postprocess": False}
+# All that goes in and out is text as it is, held to be such by `web`: Gradio would spend a thread on each field.
+PRIVATE: dict[str, Any] = {
+    "api_visibility": "private",
+    "show_progress": "hidden",
+    "preprocess": False,
+    "postprocess": False,
+}
 DRAFT_REST_S = 0.3
 """Drafts that come while one is being kept are put together into one."""
 UNKNOWN = "The page asked for something that is not there. Reload it; what was kept comes back."

@@ -380,7 +380,7 @@ def test_without_users_this_computer_has_one_admin_until_somebody_has_a_password
 
 
 def test_pages_that_were_opened_long_ago_are_forgotten(tmp_path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Each takes up to a megabyte, and Gradio would keep ten thousand."""
+    """Gradio would keep ten thousand."""
     assert SESSIONS_EACH < PAGES_KEPT <= 500
     monkeypatch.setattr("medreason.web.pages.PAGES_KEPT", 5)
     kept: list[gr.Blocks] = []
