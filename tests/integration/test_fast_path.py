@@ -274,3 +274,28 @@ def test_what_is_checkpointed_goes_by_the_memory_of_the_gpu(monkeypatch: pytest.
     free[0] = 10**6
     assert layers_to_checkpoint(model, config, [8192]) == 2
     assert layers_to_checkpoint(model, TrainingConfig(), [8192]) == 0
+
+
+def test_after_equal_tokens_the_held_out_loss_is_that_of_the_plain_recipe(
+    tiny_qwen3: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two passes over the same rows: one by one on the plain path, and packed on the fast one."""
+    from medreason.finetune import fitting
+    from tests.fitting import fitted
+
+    same = {"rows": 60, "epochs": 2.0, "lora_dropout": 0.0, "max_length": 256, "save_every": 0}
+    same |= {"batch_size": 1, "target_modules": "all-linear", "learning_rate": 0.003}
+    plain = fitted(tiny_qwen3, tmp_path / "plain", accumulation=8, **same)
+    put_on = []
+
+    def take(model: Any, config: TrainingConfig, on_gpu: bool) -> list[str]:
+        put_on.append(fast(model))
+        return []
+
+    monkeypatch.setattr(fitting, "take", take)
+    quick = fitted(tiny_qwen3, tmp_path / "fast", accumulation=2, packing=True, **same)
+    assert put_on and quick.tokens_seen == plain.tokens_seen
+    assert quick.held_out_before == pytest.approx(plain.held_out_before, rel=1e-4)
+    learned = plain.held_out_before - plain.held_out_after
+    assert learned > 0.5
+    assert quick.held_out_after == pytest.approx(plain.held_out_after, abs=0.1 * learned)
