@@ -34,7 +34,7 @@ def measure(
     first = 0.0
     peak = product_flops()
     for name, config, folder in each(presets, base, rows, steps, overrides):
-        speed, more = _run(name, config, folder)
+        speed, checkpointed, more = _run(name, config, folder)
         first = first or speed
         print(f"{name}: {speed:.0f} useful tokens a second", file=sys.stderr, flush=True)
         what = f"{name}: useful tokens a second against {presets[0]}"
@@ -42,18 +42,18 @@ def measure(
         found += more
         shape = base_shape(config, folder)
         if peak and shape is not None:
-            most = peak / flops_a_token(shape, config.gradient_checkpointing)
+            most = peak / flops_a_token(shape, checkpointed / shape.layers)
             what = f"{name}: against all products at the {peak / 1e12:.0f} TFLOP/s of one large product"
             found.append(figure(f"ceiling_{slug(name)}", what, speed, "tokens/s", most))
     return found
 
 
-def flops_a_token(shape: BaseShape, again: bool) -> float:
+def flops_a_token(shape: BaseShape, again: float) -> float:
     """Operations of one token there and back: two a weight forwards, two for the gradient of what flows (frozen
-    weights ask for no gradient of their own), two more for the layers where they are computed `again`. Attention
-    and the adapter are left out."""
+    weights ask for no gradient of their own), two more for the share of the layers that is computed `again`.
+    Attention and the adapter are left out."""
     head = shape.vocab * shape.hidden
-    return 2.0 * (2 * (shape.linear_parameters + head) + (shape.linear_parameters if again else 0))
+    return 2.0 * (2 * (shape.linear_parameters + head) + again * shape.linear_parameters)
 
 
 def product_flops() -> float:
@@ -77,7 +77,8 @@ def product_flops() -> float:
     return 2 * PRODUCT**3 / statistics.median(seconds)
 
 
-def _run(name: str, config: TrainingConfig, folder: DataFolder) -> tuple[float, list[dict[str, object]]]:
+def _run(name: str, config: TrainingConfig, folder: DataFolder) -> tuple[float, int, list[dict[str, object]]]:
+    """Useful tokens a second, the layers that were checkpointed, and figures besides."""
     folder.prepare()
     planned = TrainingPlan(folder, ThisMachine(folder.root)).plan(config).estimate
     run = folder.runs / "measured"
@@ -87,7 +88,8 @@ def _run(name: str, config: TrainingConfig, folder: DataFolder) -> tuple[float, 
     points = [point for point in read_losses(run) if not point.held_out and point.tokens_per_s]
     counted = [float(point.tokens_per_s or 0) for point in points[SKIPPED:]]
     speed = statistics.median(counted)
-    return speed, list(_besides(name, manifest, points[0].elapsed_s, speed, planned.gpu_memory_bytes / 1e9))
+    again = manifest["checkpointed_layers"]
+    return speed, again, list(_besides(name, manifest, points[0].elapsed_s, speed, planned.gpu_memory_bytes / 1e9))
 
 
 def _besides(name: str, manifest: dict[str, Any], first_s: float | None, speed: float, planned_gb: float) -> Any:
