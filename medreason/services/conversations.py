@@ -35,11 +35,11 @@ class Conversations:
     def listed(self, user: User) -> tuple[ConversationLine, ...]:
         """The user's conversations, newest first, without those on a case that is closed to the user now."""
         user.require(Action.COMPARE)
-        desk = self._comparing.desk
+        is_closed = self._comparing.desk.closed_to(user)
         return tuple(
             ConversationLine(one.conversation_id, one.created_at, one.first_question, one.turns, one.blinded)
             for one in self._kept.of_user(user.id)
-            if not any(desk.is_closed(user, case_id, *one.questions) for case_id in one.case_ids or {None})
+            if not any(is_closed(case_id, *one.questions) for case_id in one.case_ids or {None})
         )
 
     def open(self, user: User, conversation_id: int) -> list[PairView]:
@@ -93,6 +93,7 @@ class Conversations:
         user.require(Action.COMPARE)
         if not pairs or pairs[0].user_id != user.id:
             raise NotFound("That conversation is not yours or no longer there. Start a new one.")
-        if any(self._comparing.desk.is_closed(user, pair.case_id, pair.question) for pair in pairs):
+        is_closed = self._comparing.desk.closed_to(user)
+        if any(is_closed(pair.case_id, pair.question) for pair in pairs):
             raise NotAllowed("This conversation is on a case of a study that is being rated. Open it afterwards.")
         return pairs
