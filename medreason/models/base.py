@@ -110,9 +110,9 @@ def check_folder(folder: Path) -> None:
         raise MedReasonError(f"The model {folder} holds {held}. Convert or download it as safetensors.")
 
 
-def load_base(source: BaseSource, report: Report | None = None) -> LoadedBase:
-    """Load what `resolve_base` found, on the GPU where there is one. `report` hears a share of the work
-    done and a sentence. Raises `MedReasonError` for whatever the user can mend."""
+def load_base(source: BaseSource, report: Report | None = None, gpu: int = 0) -> LoadedBase:
+    """Load what `resolve_base` found, on the GPU of that number where there is one. `report` hears a share of the
+    work done and a sentence. Raises `MedReasonError` for whatever the user can mend."""
     say = report or (lambda share, message: None)
     say(0.05, "Starting the model software…")
     import torch
@@ -125,7 +125,7 @@ def load_base(source: BaseSource, report: Report | None = None) -> LoadedBase:
     sha256 = weights_sha256(folder)
     say(0.65, f"Loading {source.name}…")
     cuda = torch.cuda.is_available()
-    options: dict[str, Any] = {"device_map": {"": 0}} if cuda else {}
+    options: dict[str, Any] = {"device_map": {"": gpu}} if cuda else {}
     precision = "bfloat16" if cuda or not _float32_is_quicker(folder) else "float32"
     if source.quantization == "nf4":
         precision = "nf4"
