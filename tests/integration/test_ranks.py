@@ -43,8 +43,8 @@ LAUNCHER += (
     "0",
 )
 STEPS = 6
-# Nine rows to learn from, gathered by four, so three steps a pass, the last of one; three rows held out. Neither can
-# be dealt out evenly to two.
+# Nine rows to learn from, gathered by four, so three steps a pass, the last of one; three rows held out. Neither
+# can be dealt out evenly to two.
 CONFIG = TrainingConfig(
     max_rows=12,
     epochs=2.0,
