@@ -134,7 +134,7 @@ def main(words: list[str]) -> int:
         if stopping.at_once():  # what broke did so because it was asked to end, such as a loader process
             return ended(recorder, RunState.STOPPED, stopped_words(recorder, output), STOPPED)
         traceback.print_exc()
-        return ended(recorder, RunState.FAILED, (ranks.why() or in_words(fault)) + can_go_on(output), FAILED)
+        return ended(recorder, RunState.FAILED, (ranks.why(fault) or in_words(fault)) + can_go_on(output), FAILED)
     finally:
         ranks.end()
         for folder_made in made if refused else ():  # what was made for a run that was refused goes again

@@ -178,9 +178,11 @@ class Ranks:
         if self._others:
             threading.Thread(target=look, name="ranks", daemon=True).start()
 
-    def why(self) -> str:
+    def why(self, fault: Exception) -> str:
         """In the first process, when something broke: what became of another process, in a sentence; empty where
-        all live."""
+        all live. Of processes that a launcher has started only the broken line is known."""
+        if self.count > 1 and not self._others and "connection" in str(fault).lower():
+            return "Another process of the run ended before its time, so the run was ended. Its log tells more."
         until = time.monotonic() + TOLD_S
         while self._others and time.monotonic() < until:
             if words := self._of_the_dead():

@@ -52,7 +52,13 @@ def test_alone_all_that_is_asked_is_its_own_word() -> None:
     alone = Ranks()
     assert alone.agreed(True) and not alone.agreed(False) and alone.gathered("a") == ["a"]
     alone.require_same("rows", "weights")
-    assert alone.why() == ""
+    assert alone.why(RuntimeError("Connection closed by peer")) == ""
+
+
+def test_a_broken_line_to_a_process_of_a_launcher_is_told_in_words() -> None:
+    one = Ranks(0, 2)
+    assert one.why(RuntimeError("[gloo] Connection closed by peer")).startswith("Another process of the run ended")
+    assert one.why(ValueError("something else")) == ""
 
 
 @pytest.mark.parametrize(("rows", "fill"), [(10, 4), (12, 4), (1, 8), (7, 1)])
