@@ -60,7 +60,7 @@ def measure(
             found += _presets(presets, base, rows, steps, words, alone)
             continue
         for name, config, folder in each(presets, base, rows, steps, words):
-            speed, more = _run(name, config, folder)
+            speed, _, more = _run(name, config, folder)
             print(f"{name}: {speed:.0f} useful tokens a second on {number} GPUs", file=sys.stderr, flush=True)
             what = f"{name}: useful tokens a second with {number} GPUs against {gpus[0]}"
             found.append(figure(f"train_{slug(name)}_{number}_gpus", what, speed, "tokens/s", alone[name]))
@@ -76,7 +76,7 @@ def _presets(
     first = 0.0
     peak = product_flops()
     for name, config, folder in each(presets, base, rows, steps, overrides):
-        speed, more = _run(name, config, folder)
+        speed, checkpointed, more = _run(name, config, folder)
         first, alone[name] = first or speed, speed
         print(f"{name}: {speed:.0f} useful tokens a second", file=sys.stderr, flush=True)
         what = f"{name}: useful tokens a second against {presets[0]}"
@@ -84,18 +84,18 @@ def _presets(
         found += more
         shape = base_shape(config, folder)
         if peak and shape is not None:
-            most = peak / flops_a_token(shape, config.gradient_checkpointing)
+            most = peak / flops_a_token(shape, checkpointed / shape.layers)
             what = f"{name}: against all products at the {peak / 1e12:.0f} TFLOP/s of one large product"
             found.append(figure(f"ceiling_{slug(name)}", what, speed, "tokens/s", most))
     return found
 
 
-def flops_a_token(shape: BaseShape, again: bool) -> float:
+def flops_a_token(shape: BaseShape, again: float) -> float:
     """Operations of one token there and back: two a weight forwards, two for the gradient of what flows (frozen
-    weights ask for no gradient of their own), two more for the layers where they are computed `again`. Attention
-    and the adapter are left out."""
+    weights ask for no gradient of their own), two more for the share of the layers that is computed `again`.
+    Attention and the adapter are left out."""
     head = shape.vocab * shape.hidden
-    return 2.0 * (2 * (shape.linear_parameters + head) + (shape.linear_parameters if again else 0))
+    return 2.0 * (2 * (shape.linear_parameters + head) + again * shape.linear_parameters)
 
 
 def product_flops() -> float:
@@ -119,7 +119,8 @@ def product_flops() -> float:
     return 2 * PRODUCT**3 / statistics.median(seconds)
 
 
-def _run(name: str, config: TrainingConfig, folder: DataFolder) -> tuple[float, list[dict[str, object]]]:
+def _run(name: str, config: TrainingConfig, folder: DataFolder) -> tuple[float, int, list[dict[str, object]]]:
+    """Useful tokens a second, the layers that were checkpointed, and figures besides."""
     folder.prepare()
     planned = TrainingPlan(folder, ThisMachine(folder.root)).plan(config).estimate
     run = folder.runs / "measured"
@@ -129,7 +130,8 @@ def _run(name: str, config: TrainingConfig, folder: DataFolder) -> tuple[float, 
     points = [point for point in read_losses(run) if not point.held_out and point.tokens_per_s]
     counted = [float(point.tokens_per_s or 0) for point in points[SKIPPED:]]
     speed = statistics.median(counted)
-    return speed, list(_besides(name, manifest, points[0].elapsed_s, speed, planned.gpu_memory_bytes / 1e9))
+    again = manifest["checkpointed_layers"]
+    return speed, again, list(_besides(name, manifest, points[0].elapsed_s, speed, planned.gpu_memory_bytes / 1e9))
 
 
 def _besides(name: str, manifest: dict[str, Any], first_s: float | None, speed: float, planned_gb: float) -> Any:

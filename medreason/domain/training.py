@@ -260,6 +260,14 @@ class TrainingConfig:
         group="Memory and speed",
         advanced=True,
     )
+    checkpoint_as_needed: bool = setting(
+        False,
+        "Only as many layers as memory asks for",
+        "With gradient checkpointing on a GPU: no more layers are checkpointed than the estimate of memory asks "
+        "for.",
+        group="Memory and speed",
+        advanced=True,
+    )
     attention: str = setting(
         "by document",
         "Attention over packed rows",

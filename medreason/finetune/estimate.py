@@ -9,7 +9,7 @@ from typing import Any
 from medreason.domain.estimate import Estimate, Machine, Part
 from medreason.domain.training import TrainingConfig
 from medreason.finetune.disk_need import disk_parts
-from medreason.finetune.memory_need import memory_parts, precision_of
+from medreason.finetune.memory_need import checkpointed_layers, memory_parts, precision_of
 from medreason.finetune.time_need import earlier_run, time_parts
 from medreason.finetune.workload import Workload
 from medreason.models.base_shape import BaseShape
@@ -27,11 +27,14 @@ def estimate(
     work, that of one. A base of unknown shape leaves memory and disk empty. `manifests` are those of earlier runs
     here, newest first; `download` says that the base has yet to be fetched to the data folder's disk."""
     gpu = machine.gpus > 0
+    again = checkpointed_layers(config, shape, work, gpu, machine.gpu_memory) if shape else 0
     earlier = earlier_run(manifests, config, machine)
     return Estimate(
-        gpu_memory=(*memory_parts(config, shape, work, gpu), *exchanged(config, shape, gpu)) if shape else (),
+        gpu_memory=(*memory_parts(config, shape, work, gpu, again), *exchanged(config, shape, gpu))
+        if shape
+        else (),
         disk=disk_parts(config, shape, gpu, download) if shape else (),
-        time=time_parts(config, shape, work, machine, earlier),
+        time=time_parts(config, shape, work, machine, earlier, again),
         steps=work.steps(config),
         measured_by=earlier.name if earlier else "",
     )

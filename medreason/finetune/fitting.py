@@ -21,6 +21,7 @@ from medreason.errors import MedReasonError
 from medreason.finetune.board import open_board
 from medreason.finetune.callbacks import Reporter
 from medreason.finetune.checkpoints import WEIGHTS, best_of, clear_unfinished, place_of, read_checkpoints, verified
+from medreason.finetune.fast.checkpointing import layers_to_checkpoint
 from medreason.finetune.fast.path import keeps_16_bits, take
 from medreason.finetune.progress import Recorder, cut_after, read_losses
 from medreason.finetune.ranks import ALONE, Ranks
@@ -38,8 +39,9 @@ SCRATCH = ".scratch"
 @dataclass(frozen=True)
 class Fitted:
     """What came of it. `model` is the PEFT model, with the weights as they were after `adapter_step`; `stopped`
-    says that it was asked to end early. What was not measured is None. Times are seconds over all starts of the
-    run; `tokens_seen` counts what training read, padding left out; memory is the highest of a process, in GiB."""
+    says that it was asked to end early; `checkpointed_layers` were computed twice. What was not measured is None.
+    Times are seconds over all starts of the run; `tokens_seen` counts what training read, padding left out; memory
+    is the highest of a process, in GiB."""
 
     model: Any
     steps: int
@@ -54,6 +56,7 @@ class Fitted:
     held_out_after: float | None
     training_s: float
     tokens_seen: int
+    checkpointed_layers: int
     gpu_memory_gib: float | None
     gpu_reserved_gib: float | None
     memory_gib: float
@@ -102,11 +105,14 @@ def trainer_of(model: Any, tokenizer: Any, task: Task, reporter: Reporter) -> Ru
     settings = trainer_settings(task.config, task.run / SCRATCH, len(task.train.rows), gpu)
     # Where all is in 16 bits already, the library's casting would only look at every product.
     settings["bf16"] = gpu and not keeps_16_bits(model, task.config)
+    layers = max(reporter.ranks.gathered(layers_to_checkpoint(model, task.config, task.train.lengths)))
+    settings["gradient_checkpointing"] = layers > 0
     trainer = RunTrainer(
         reporter=reporter,
         run=task.run,
         made=task.made,
         most=task.config.keep_checkpoints,
+        checkpointed_layers=layers,
         training_before_s=resumption.marker.training_s if resumption else 0.0,
         model=model,
         args=SFTConfig(**settings),
@@ -225,6 +231,7 @@ def _fitted(
         held_out_after=next((point.loss for point in reversed(measured) if 0 < point.step <= adapter_step), None),
         training_s=training_s,
         tokens_seen=int(trainer.state.num_input_tokens_seen),
+        checkpointed_layers=trainer.checkpointed_layers,
         gpu_memory_gib=max(ranks.gathered(torch.cuda.max_memory_allocated())) / 2**30 if gpu else None,
         gpu_reserved_gib=max(ranks.gathered(torch.cuda.max_memory_reserved())) / 2**30 if gpu else None,
         memory_gib=max(ranks.gathered(_peak_bytes())) / 2**30,

@@ -43,6 +43,7 @@ OF_A_STEP = (
     "lora_dropout",
     "target_modules",
     "gradient_checkpointing",
+    "checkpoint_as_needed",
     "attention",
     "fused_lora",
     "compiled_parts",
@@ -62,9 +63,14 @@ class Earlier(NamedTuple):
 
 
 def time_parts(
-    config: TrainingConfig, shape: BaseShape | None, work: Workload, machine: Machine, earlier: Earlier | None
+    config: TrainingConfig,
+    shape: BaseShape | None,
+    work: Workload,
+    machine: Machine,
+    earlier: Earlier | None,
+    checkpointed: int,
 ) -> tuple[Part, ...]:
-    """The parts in seconds; none where there is nothing to go by."""
+    """The parts in seconds; none where there is nothing to go by. `checkpointed` layers are computed twice."""
     steps = work.steps(config)
     if earlier is not None:
         return (
@@ -82,7 +88,7 @@ def time_parts(
     size = shape.linear_parameters * stored.linear + shape.table_parameters * stored.table
     each = batches_each(config)
     batches = steps * each
-    a_batch, words = _batch_seconds(config, shape, work, machine, speed)
+    a_batch, words = _batch_seconds(config, shape, work, machine, speed, checkpointed)
     parts = [
         Part(
             STARTING,
@@ -158,14 +164,14 @@ def _products(shape: BaseShape, taught: float) -> float:
 
 
 def _batch_seconds(
-    config: TrainingConfig, shape: BaseShape, work: Workload, machine: Machine, speed: _Speed
+    config: TrainingConfig, shape: BaseShape, work: Workload, machine: Machine, speed: _Speed, checkpointed: int
 ) -> tuple[float, str]:
     """Seconds of one micro-batch forwards and backwards. Frozen weights ask only for the gradient of what
-    flows, so backwards costs as much as forwards; gradient checkpointing goes forwards once more. Two
-    operations a product."""
+    flows, so backwards costs as much as forwards; gradient checkpointing goes forwards once more through the
+    layers that it is on. Two operations a product."""
     tokens = work.mean_batch(config)
     rows, _ = work.largest_batch(config)
-    again = 1 if config.gradient_checkpointing else 0
+    again = checkpointed / shape.layers
     linear = 2 * tokens * (2 * _products(shape, work.taught(config)) + again * shape.linear_parameters)
     query = shape.heads * shape.head_dim
     # Scores and sums of values over a whole row, masked or not, or over half of each conversation; backwards is
@@ -177,7 +183,7 @@ def _batch_seconds(
     computing = (linear / speed.share + attention / attention_share) / speed.products
     launching = speed.launch * shape.layers * (2 + again)
     if launching > computing:
-        return launching, f"{launching:.2g} s (starting {shape.layers} layers' kernels {2 + again} times)"
+        return launching, f"{launching:.2g} s (starting {shape.layers} layers' kernels {2 + again:.2g} times)"
     return (
         computing,
         f"{computing:.2g} s ({linear / 1e12:.3g} trillion operations at {speed.words}, and attention)",

@@ -23,6 +23,7 @@ from medreason.finetune.checkpoints import (
     rotate,
 )
 from medreason.finetune.examples import IGNORED
+from medreason.finetune.fast.checkpointing import FirstLayers
 from medreason.finetune.randomness import RandomState, kept_random_state
 from medreason.finetune.record import Made
 from medreason.finetune.sharing import dealt
@@ -31,16 +32,25 @@ from medreason.finetune.weights import load_exact, save_exact
 
 class RunTrainer(SFTTrainer):
     """Trains in the folder `run`. `training_before_s` are the seconds of steps of earlier starts; at most `most`
-    checkpoints are kept."""
+    checkpoints are kept. Where gradients are checkpointed, they are in the first `checkpointed_layers`."""
 
     def __init__(
-        self, *, reporter: Reporter, run: Path, made: Made, most: int, training_before_s: float = 0.0, **more: Any
+        self,
+        *,
+        reporter: Reporter,
+        run: Path,
+        made: Made,
+        most: int,
+        checkpointed_layers: int,
+        training_before_s: float = 0.0,
+        **more: Any,
     ):
+        self.checkpointed_layers = checkpointed_layers
         self.reporter, self.run, self.made, self.most = reporter, run, made, most
         self.ranks = reporter.ranks
         self.training_before_s = training_before_s
         self._held_out_sum, self._held_out_tokens = 0.0, 0
-        super().__init__(callbacks=[reporter], **more)
+        super().__init__(callbacks=[reporter, FirstLayers(checkpointed_layers)], **more)
 
     def evaluate(self, *args: Any, **more: Any) -> dict[str, float]:
         words = "Measuring the loss on the held-out rows."

@@ -93,7 +93,7 @@ def _memory(
 
 def _less_memory(config: TrainingConfig) -> str:
     ways = []
-    if not config.gradient_checkpointing:
+    if not config.gradient_checkpointing or config.checkpoint_as_needed:
         ways.append("gradient checkpointing")
     if config.quantization != "nf4":
         ways.append("nf4")

@@ -32,6 +32,7 @@ ELSEWHERE = {
     "best_by_held_out",
     "tensorboard",
     # of the fast path, which test_fast_path covers
+    "checkpoint_as_needed",
     "attention",
     "fused_lora",
     "compiled_parts",
