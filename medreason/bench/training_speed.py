@@ -4,6 +4,7 @@ real ones, against the first of them and against what the processor can do.
 Tokens are useful ones, padding left out; the first steps, which compile and warm up, are not counted.
 """
 
+import os
 import statistics
 import sys
 import time
@@ -13,10 +14,13 @@ from typing import Any
 
 from medreason.bench.memory_runs import each, figure, run_script, slug
 from medreason.domain.training import TrainingConfig
+from medreason.errors import MedReasonError
 from medreason.finetune.config_file import write_config
 from medreason.finetune.progress import read_losses
+from medreason.finetune.ranks import ON_CPU
 from medreason.folder import DataFolder
 from medreason.models.base_shape import BaseShape, base_shape
+from medreason.models.gpu_lock import gpu_count
 from medreason.models.machine import ThisMachine
 from medreason.services.training_plan import TrainingPlan
 
@@ -26,16 +30,54 @@ PRODUCT = 8192
 TIMES = 20
 
 
+def check_gpus(gpus: Sequence[int]) -> None:
+    """Raise `MedReasonError` for numbers of GPUs that cannot be measured here."""
+    there = gpu_count()
+    if min(gpus) < 1 or len(set(gpus)) < len(gpus):
+        raise MedReasonError(f"--gpus is {' '.join(map(str, gpus))}: give numbers from 1, each once.")
+    if max(gpus) > max(1, there) and (there or os.environ.get(ON_CPU) != "1"):
+        raise MedReasonError(
+            f"--gpus asks for {max(gpus)} GPUs, and this computer has {there or 'none'}, so the ratio cannot be "
+            "measured here."
+        )
+
+
 def measure(
-    presets: Sequence[str], base: Path, rows: str, steps: int, overrides: Sequence[str]
+    presets: Sequence[str],
+    base: Path,
+    rows: str,
+    steps: int,
+    overrides: Sequence[str],
+    gpus: Sequence[int] = (1,),
 ) -> list[dict[str, object]]:
-    """A row a figure. The first preset is what the others are compared with."""
+    """A row a figure. The first preset is what the others are compared with; each preset is run with every number
+    of `gpus`, against itself with the first of them."""
+    found: list[dict[str, object]] = []
+    alone: dict[str, float] = {}
+    for number in gpus:
+        words = [*overrides, f"gpus={number}"] if len(gpus) > 1 or number > 1 else overrides
+        if number == gpus[0]:
+            found += _presets(presets, base, rows, steps, words, alone)
+            continue
+        for name, config, folder in each(presets, base, rows, steps, words):
+            speed, _, more = _run(name, config, folder)
+            print(f"{name}: {speed:.0f} useful tokens a second on {number} GPUs", file=sys.stderr, flush=True)
+            what = f"{name}: useful tokens a second with {number} GPUs against {gpus[0]}"
+            found.append(figure(f"train_{slug(name)}_{number}_gpus", what, speed, "tokens/s", alone[name]))
+            found += [{**row, "id": f"{row['id']}_{number}_gpus"} for row in more]
+    return found
+
+
+def _presets(
+    presets: Sequence[str], base: Path, rows: str, steps: int, overrides: Sequence[str], alone: dict[str, float]
+) -> list[dict[str, object]]:
+    """The presets against the first of them; `alone` learns how quick each was."""
     found: list[dict[str, object]] = []
     first = 0.0
     peak = product_flops()
     for name, config, folder in each(presets, base, rows, steps, overrides):
         speed, checkpointed, more = _run(name, config, folder)
-        first = first or speed
+        first, alone[name] = first or speed, speed
         print(f"{name}: {speed:.0f} useful tokens a second", file=sys.stderr, flush=True)
         what = f"{name}: useful tokens a second against {presets[0]}"
         found.append(figure(f"train_{slug(name)}", what, speed, "tokens/s", first))

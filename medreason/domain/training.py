@@ -172,6 +172,15 @@ class TrainingConfig:
         maximum=1024,
         advanced=True,
     )
+    gpus: int = setting(
+        1,
+        "GPUs to use",
+        "How many GPUs of the machine train. They share the batches of each step, and each holds the whole base.",
+        group="Memory and speed",
+        minimum=1,
+        maximum=64,
+        advanced=True,
+    )
     lora_rank: int = setting(
         16,
         "LoRA rank",

@@ -22,7 +22,7 @@ from medreason.finetune.calibration import (
     START_S,
 )
 from medreason.finetune.memory_need import by_document, precision_of
-from medreason.finetune.recipe import rhythm
+from medreason.finetune.recipe import batches_each, rhythm
 from medreason.finetune.workload import Workload
 from medreason.models.base_shape import BaseShape
 
@@ -38,6 +38,7 @@ OF_A_STEP = (
     "packing",
     "batch_size",
     "accumulation",
+    "gpus",
     "lora_rank",
     "lora_dropout",
     "target_modules",
@@ -85,7 +86,8 @@ def time_parts(
         return ()
     stored = precision_of(config, shape, machine.gpus > 0)
     size = shape.linear_parameters * stored.linear + shape.table_parameters * stored.table
-    batches = steps * config.accumulation
+    each = batches_each(config)
+    batches = steps * each
     a_batch, words = _batch_seconds(config, shape, work, machine, speed, checkpointed)
     parts = [
         Part(
@@ -94,12 +96,14 @@ def time_parts(
             f"{START_S:.0f} s + {size / GIB:.1f} GiB of weights at {LOAD_BYTES_A_S / GIB:.2g} GiB/s",
         ),
         Part(
-            TRAINING, batches * a_batch, f"{batches:,} batches ({steps:,} steps × {config.accumulation}) × {words}"
+            TRAINING,
+            batches * a_batch,
+            f"{batches:,} batches{' on each GPU' if config.gpus > 1 else ''} ({steps:,} steps × {each}) × {words}",
         ),
     ]
     if config.eval_fraction > 0 and work.held_out:
         times = 1 + rhythm(config, work.rows(config)).savings(0, steps)
-        tokens = work.held_out * work.row_tokens(config)
+        tokens = work.held_out * work.row_tokens(config) / config.gpus
         once = 2 * _products(shape, work.taught(config)) * tokens / (speed.products * speed.share)
         batches_held_out = math.ceil(tokens / max(1.0, work.mean_batch(config)))
         once = max(once, batches_held_out * shape.layers * speed.launch)
@@ -107,7 +111,8 @@ def time_parts(
             Part(
                 MEASURING,
                 times * once,
-                f"{times} times {work.held_out:,} rows of {tokens / work.held_out:,.0f} tokens",
+                f"{times} times {work.held_out:,} rows of {work.row_tokens(config):,.0f} tokens"
+                f"{f', shared by {config.gpus} GPUs' if config.gpus > 1 else ''}",
             )
         )
     return tuple(parts)
