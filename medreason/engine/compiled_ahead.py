@@ -1,8 +1,9 @@
 """Compiles the layer's step before the weights are loaded, while the disk is asked for them: it wants shapes
 alone, which the model's config.json and the adapter's header tell, so one layer of noughts stands in.
 
-Loading is busy in Python as compiling is: beside each other each took twice as long (Qwen3-8B, H200). Where the
-shapes turn out to be others, or where compiling fails, nothing is lost but the time.
+Both compiling and loading are busy in Python, so loading waits for the first form, up to some seconds: then little
+is left to do once the weights are in memory. Where the shapes turn out to be others, or where compiling fails,
+nothing is lost but the time.
 """
 
 import logging
