@@ -16,12 +16,17 @@ import urllib.request
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from medreason import __version__
 from medreason.arguments import Parser, server_of
+from medreason.collector import settle
 from medreason.commands import backups, doctor, exchange, users
 from medreason.errors import Invalid, MedReasonError
 from medreason.settings import AppSettings
+
+if TYPE_CHECKING:
+    from medreason.services.serving import Serving
 
 # Connections and running requests at once; an open page holds two or three.
 CONNECTIONS = 2000
@@ -129,6 +134,17 @@ def _when_ready(settings: AppSettings, load: Callable[[], None]) -> None:
     load()
 
 
+def _load(serving: "Serving") -> None:
+    """Load the model; what is there before and after it stays, and nobody waits for it to be looked through."""
+    from medreason.engine.protocol import Phase
+
+    settle()
+    serving.start_loading()
+    while serving.state.phase is Phase.LOADING:
+        time.sleep(0.5)
+    settle()
+
+
 def _serve(options: argparse.Namespace) -> int:
     settings = AppSettings(
         host=options.host,
@@ -183,7 +199,7 @@ def _serve(options: argparse.Namespace) -> int:
             ssl_keyfile=str(settings.tls_key) if certificate else None,
         )
         server = uvicorn.Server(config)
-        told = threading.Thread(target=_when_ready, args=(settings, services.serving.start_loading), daemon=True)
+        told = threading.Thread(target=_when_ready, args=(settings, partial(_load, services.serving)), daemon=True)
         told.start()
         threading.Thread(target=services.training.find_again, daemon=True).start()
         if services.backups is not None:

@@ -57,6 +57,14 @@ def read_arguments(arguments: list[str]) -> argparse.Namespace:
     short_runs(memory, [ARTICLE, BALANCED, SMALL_GPU], steps=3)
     train = kinds.add_parser("train", help="how quickly presets train, against the first of them")
     short_runs(train, [ARTICLE, BALANCED, FAST, SMALL_GPU], steps=6)
+    train.add_argument(
+        "--gpus",
+        type=int,
+        nargs="+",
+        default=[1],
+        metavar="N",
+        help="numbers of GPUs to run each preset with, such as 1 2: the others against the first (default 1)",
+    )
     ui = kinds.add_parser("ui", help="many scripted answers at once, read from the real app over HTTP")
     ui.add_argument("--json", type=Path, required=True, help="file to write the rows to")
     ui.add_argument("--streams", type=int, default=50, help="answers at once (default %(default)s)")
@@ -121,8 +129,9 @@ def measure_memory(given: argparse.Namespace) -> list[dict[str, object]]:
 
 def measure_train(given: argparse.Namespace) -> list[dict[str, object]]:
     """Tokens a second of short runs."""
+    training_speed.check_gpus(given.gpus)
     ready_for_runs(given, least=training_speed.SKIPPED + 1)
-    return training_speed.measure(given.presets, given.base, given.rows, given.steps, given.overrides)
+    return training_speed.measure(given.presets, given.base, given.rows, given.steps, given.overrides, given.gpus)
 
 
 def ready_for_runs(given: argparse.Namespace, least: int) -> None:

@@ -1,19 +1,19 @@
 """Fine-tune a LoRA adapter on reasoning rows: one YAML file in, one adapter with its manifest out.
 
 The app starts this same script from its form. Works without network where its inputs are local. A run that ended
-before its last step goes on with --resume in the same folder, from its newest whole checkpoint. Exit code 0: the
-adapter is there; 1: the run failed; 2: bad input, nothing was changed; 143: stopped on request.
+before its last step goes on with --resume in the same folder, from its newest whole checkpoint. With the setting
+gpus it starts one process for each GPU of this machine by itself; accelerate launch may start them as well. Exit
+code 0: the adapter is there; 1: the run failed; 2: bad input, nothing was changed; 143: stopped on request.
 """
 
 import argparse
-import os
 import shutil
 import sys
 import traceback
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
@@ -29,7 +29,9 @@ from medreason.finetune.checkpoints import newest_whole  # noqa: E402
 from medreason.finetune.config_file import read_config, write_config  # noqa: E402
 from medreason.finetune.cores import settle  # noqa: E402
 from medreason.finetune.faults import in_words  # noqa: E402
-from medreason.finetune.progress import Recorder, read_state  # noqa: E402
+from medreason.finetune.progress import Recorder, Unwritten, read_state  # noqa: E402
+from medreason.finetune.ranks import Ranks, leave  # noqa: E402
+from medreason.finetune.recipe import shared_words  # noqa: E402
 from medreason.finetune.resume import Resumption, choose  # noqa: E402
 from medreason.finetune.run_folder import (  # noqa: E402
     CONFIG_FILE,
@@ -39,10 +41,13 @@ from medreason.finetune.run_folder import (  # noqa: E402
     refuse_resume,
 )
 from medreason.finetune.stopping import Stopped, Stopping  # noqa: E402
-from medreason.finetune.task import task_of  # noqa: E402
+from medreason.finetune.task import Task, task_of  # noqa: E402
 from medreason.finetune.turn import wait_for_turn  # noqa: E402
-from medreason.models.base import BaseSource, LoadedBase, load_base, resolve_base  # noqa: E402
-from medreason.models.gpu_lock import has_gpu  # noqa: E402
+from medreason.models.base import BaseSource, LoadedBase, fetch, load_base, resolve_base  # noqa: E402
+from medreason.models.gpu_lock import gpu_count, has_gpu  # noqa: E402
+
+if TYPE_CHECKING:
+    from medreason.finetune.fitting import Fitted
 
 COMPLETED, FAILED, REFUSED, STOPPED = 0, 1, 2, 143
 EMBEDDED_ID = "HuggingFaceTB/SmolLM2-135M-Instruct"
@@ -80,15 +85,19 @@ def main(words: list[str]) -> int:
     options = parser().parse_args(words)
     if options.config is None and not options.resume:
         parser().error("give the settings with --config FILE")
-    stopping = Stopping().listen()
+    stopping = Stopping()
     output: Path = options.output_dir.expanduser().resolve()
     made: list[Path] = []
     recorder: Recorder | None = None
     refused = False
+    ranks = Ranks()
     try:
-        refuse_others()
+        ranks = Ranks.of_environment()
+        if not ranks.first:
+            return assist(options, output, ranks)
+        stopping.listen()
         refuse_resume(output) if options.resume else refuse_output(output)
-        config = read_config(options.config or output / CONFIG_FILE, options.overrides)
+        config = settings(options, output, ranks)
         folder = data_folder(options)
         source = resolve_base(config.base_model, config.revision, folder, config.quantization)
         resumption = choose(output) if options.resume else None
@@ -111,9 +120,10 @@ def main(words: list[str]) -> int:
             if not turn.reached:
                 raise Stopped
         loading("Starting the training software.")
-        settle()
+        settle(config.gpus)
+        gather(ranks, config, source, recorder)
         base = load_base(source, lambda share, words: loading(words))
-        return run(config, source, base, rows, output, recorder, stopping, resumption)
+        return run(config, source, base, rows, output, recorder, stopping, resumption, ranks)
     except Stopped:
         return ended(recorder, RunState.STOPPED, stopped_words(recorder, output), STOPPED)
     except MedReasonError as fault:
@@ -124,18 +134,53 @@ def main(words: list[str]) -> int:
         if stopping.at_once():  # what broke did so because it was asked to end, such as a loader process
             return ended(recorder, RunState.STOPPED, stopped_words(recorder, output), STOPPED)
         traceback.print_exc()
-        return ended(recorder, RunState.FAILED, in_words(fault) + can_go_on(output), FAILED)
+        return ended(recorder, RunState.FAILED, (ranks.why(fault) or in_words(fault)) + can_go_on(output), FAILED)
     finally:
+        ranks.end()
         for folder_made in made if refused else ():  # what was made for a run that was refused goes again
             shutil.rmtree(folder_made, ignore_errors=True)
 
 
-def refuse_others() -> None:
-    """A launcher that starts several processes for one run would have each of them write the same run."""
-    if os.environ.get("WORLD_SIZE", "1") not in ("", "1"):
-        raise MedReasonError(
-            "A run is trained by one process on one GPU so far. Start it without accelerate launch or torchrun."
-        )
+def settings(options: argparse.Namespace, output: Path, ranks: Ranks) -> TrainingConfig:
+    """What the run does, with as many GPUs as there are processes for."""
+    config = read_config(options.config or output / CONFIG_FILE, options.overrides)
+    return ranks.settled(config, gpu_count())
+
+
+def gather(ranks: Ranks, config: TrainingConfig, source: BaseSource, recorder: Recorder) -> None:
+    """Bring the processes of a run on several GPUs together. The base is on this disk before the others look."""
+    if config.gpus == 1:
+        return
+    fetch(source, lambda share, words: recorder.state(RunState.LOADING, words))
+    recorder.state(RunState.LOADING, f"Starting {config.gpus} processes, one for each GPU.")
+    if ranks.count == 1:
+        ranks.start_others(config.gpus)
+    ranks.look_after(lambda words: recorder.state(RunState.FAILED, words + can_go_on(recorder.folder)))
+    ranks.meet()
+    print(shared_words(config), flush=True)
+
+
+def assist(options: argparse.Namespace, output: Path, ranks: Ranks) -> int:
+    """In a process that is not the run's first: read, load and compute the same, and keep silent. Of a fault it
+    tells the first."""
+    tell = ranks.fall_silent()
+    try:
+        config = settings(options, output, ranks)
+        folder = data_folder(options)
+        source = resolve_base(config.base_model, config.revision, folder, config.quantization)
+        resumption = choose(output) if options.resume else None
+        rows = rows_for(config, folder)
+        settle(config.gpus)
+        ranks.meet()
+        base = load_base(source, gpu=ranks.rank)
+        train(config, source, base, rows, output, Unwritten(output), Stopping(), resumption, ranks)
+        return COMPLETED
+    except MedReasonError as fault:
+        tell(str(fault))
+    except Exception as fault:
+        traceback.print_exc()
+        tell(in_words(fault))
+    return FAILED
 
 
 def begin(output: Path, resumption: Resumption | None) -> Recorder:
@@ -159,24 +204,14 @@ def run(
     recorder: Recorder,
     stopping: Stopping,
     resumption: Resumption | None,
+    ranks: Ranks,
 ) -> int:
     """Train, then write the adapter whole or not at all."""
-    from medreason.finetune.fitting import fit
     from medreason.finetune.result import clear_unfinished_adapter, write_adapter
 
     clear_unfinished_adapter(output)
-    task = task_of(
-        config,
-        base,
-        base_name(source),
-        map(texts, rows.train),
-        map(texts, rows.held_out),
-        rows.name,
-        output,
-        resumption,
-    )
-    write_config(config, output / CONFIG_FILE)
-    fitted = fit(base.model, base.tokenizer, task, recorder, stopping)
+    task, fitted = train(config, source, base, rows, output, recorder, stopping, resumption, ranks)
+    ranks.over()
     if fitted.stopped and not fitted.steps:
         return ended(recorder, RunState.STOPPED, stopped_words(recorder, output), STOPPED)
     recorder.state(RunState.SAVING, "Saving the adapter.")
@@ -188,6 +223,36 @@ def run(
     best = f" It is that of step {fitted.adapter_step}, where the held-out loss was lowest."
     sentence = "The adapter is ready." + (best if fitted.adapter_step != fitted.steps else "")
     return ended(recorder, RunState.COMPLETED, sentence, COMPLETED)
+
+
+def train(
+    config: TrainingConfig,
+    source: BaseSource,
+    base: LoadedBase,
+    rows: TrainingRows,
+    output: Path,
+    recorder: Recorder,
+    stopping: Stopping,
+    resumption: Resumption | None,
+    ranks: Ranks,
+) -> "tuple[Task, Fitted]":
+    """What every process of a run does."""
+    from medreason.finetune.fitting import fit
+
+    task = task_of(
+        config,
+        base,
+        base_name(source),
+        map(texts, rows.train),
+        map(texts, rows.held_out),
+        rows.name,
+        output,
+        resumption,
+    )
+    if ranks.first:
+        write_config(config, output / CONFIG_FILE)
+    ranks.require_same(base.sha256, task.made.rows_sha256)
+    return task, fit(base.model, base.tokenizer, task, recorder, stopping, ranks)
 
 
 def texts(row: Row) -> tuple[str, str, str]:
@@ -241,4 +306,4 @@ def base_name(source: BaseSource) -> str:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    leave(main(sys.argv[1:]))

@@ -5,11 +5,15 @@ once is lifted, since all readers are the one user of this computer.
 """
 
 import argparse
+import asyncio
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
+from medreason.bench.lateness import Lateness
+from medreason.collector import settle
 from medreason.domain.arms import Arm
 from medreason.domain.conversation import Conversation
 from medreason.domain.events import AnswerText, Event, ThinkingText
@@ -56,6 +60,7 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--data-dir", type=Path, required=True)
     parser.add_argument("--words", type=int, required=True, help="words of each side of an answer")
     parser.add_argument("--at-once", type=int, required=True, help="answers that may run at once")
+    parser.add_argument("--lateness", type=Path, help="a file for how late the event loop was in each second")
     given = parser.parse_args(arguments)
 
     import uvicorn
@@ -74,8 +79,23 @@ def main(arguments: Sequence[str]) -> int:
     config = uvicorn.Config(
         site, host=settings.host, port=given.port, log_level="warning", timeout_graceful_shutdown=3, lifespan="on"
     )
-    uvicorn.Server(config).run()
+    server = uvicorn.Server(config)
+
+    async def serve() -> None:
+        beside = [asyncio.create_task(Lateness(given.lateness).in_loop()), asyncio.create_task(_settle(server))]
+        await server.serve()
+        for one in beside:
+            one.cancel()
+
+    asyncio.run(serve())
     return 0
+
+
+async def _settle(server: Any) -> None:
+    """As the program does once its pages answer."""
+    while not server.started:
+        await asyncio.sleep(0.1)
+    settle()
 
 
 if __name__ == "__main__":

@@ -23,6 +23,7 @@ from medreason.errors import MedReasonError
 
 READY_WITHIN_S = 120.0
 GIVE_UP_AFTER_S = 600.0
+LATENESS = "lateness.txt"
 SAID = re.compile(r"\bs(\d+)[bf]\d+\.")
 
 
@@ -75,12 +76,13 @@ def percentile(ordered: list[float], share: int) -> float:
 
 @contextlib.contextmanager
 def app(folder: Path, at_once: int, words: int) -> Iterator[int]:
-    """The scripted app in a process of its own; gives its port."""
+    """The scripted app in a process of its own; gives its port. It writes into the folder how late it is."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = int(probe.getsockname()[1])
     command = [sys.executable, "-m", "medreason.bench.scripted_app", "--port", str(port)]
     command += ["--data-dir", str(folder / "data"), "--words", str(words), "--at-once", str(at_once + 1)]
+    command += ["--lateness", str(folder / LATENESS)]
     log = folder / "app.log"
     with log.open("wb") as printed:
         child = subprocess.Popen(

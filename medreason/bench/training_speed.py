@@ -4,6 +4,7 @@ real ones, against the first of them and against what the processor can do.
 Tokens are useful ones, padding left out; the first steps, which compile and warm up, are not counted.
 """
 
+import os
 import statistics
 import sys
 import time
@@ -13,10 +14,13 @@ from typing import Any
 
 from medreason.bench.memory_runs import each, figure, run_script, slug
 from medreason.domain.training import TrainingConfig
+from medreason.errors import MedReasonError
 from medreason.finetune.config_file import write_config
 from medreason.finetune.progress import read_losses
+from medreason.finetune.ranks import ON_CPU
 from medreason.folder import DataFolder
 from medreason.models.base_shape import BaseShape, base_shape
+from medreason.models.gpu_lock import gpu_count
 from medreason.models.machine import ThisMachine
 from medreason.services.training_plan import TrainingPlan
 
@@ -26,34 +30,72 @@ PRODUCT = 8192
 TIMES = 20
 
 
+def check_gpus(gpus: Sequence[int]) -> None:
+    """Raise `MedReasonError` for numbers of GPUs that cannot be measured here."""
+    there = gpu_count()
+    if min(gpus) < 1 or len(set(gpus)) < len(gpus):
+        raise MedReasonError(f"--gpus is {' '.join(map(str, gpus))}: give numbers from 1, each once.")
+    if max(gpus) > max(1, there) and (there or os.environ.get(ON_CPU) != "1"):
+        raise MedReasonError(
+            f"--gpus asks for {max(gpus)} GPUs, and this computer has {there or 'none'}, so the ratio cannot be "
+            "measured here."
+        )
+
+
 def measure(
-    presets: Sequence[str], base: Path, rows: str, steps: int, overrides: Sequence[str]
+    presets: Sequence[str],
+    base: Path,
+    rows: str,
+    steps: int,
+    overrides: Sequence[str],
+    gpus: Sequence[int] = (1,),
 ) -> list[dict[str, object]]:
-    """A row a figure. The first preset is what the others are compared with."""
+    """A row a figure. The first preset is what the others are compared with; each preset is run with every number
+    of `gpus`, against itself with the first of them."""
+    found: list[dict[str, object]] = []
+    alone: dict[str, float] = {}
+    for number in gpus:
+        words = [*overrides, f"gpus={number}"] if len(gpus) > 1 or number > 1 else overrides
+        if number == gpus[0]:
+            found += _presets(presets, base, rows, steps, words, alone)
+            continue
+        for name, config, folder in each(presets, base, rows, steps, words):
+            speed, _, more = _run(name, config, folder)
+            print(f"{name}: {speed:.0f} useful tokens a second on {number} GPUs", file=sys.stderr, flush=True)
+            what = f"{name}: useful tokens a second with {number} GPUs against {gpus[0]}"
+            found.append(figure(f"train_{slug(name)}_{number}_gpus", what, speed, "tokens/s", alone[name]))
+            found += [{**row, "id": f"{row['id']}_{number}_gpus"} for row in more]
+    return found
+
+
+def _presets(
+    presets: Sequence[str], base: Path, rows: str, steps: int, overrides: Sequence[str], alone: dict[str, float]
+) -> list[dict[str, object]]:
+    """The presets against the first of them; `alone` learns how quick each was."""
     found: list[dict[str, object]] = []
     first = 0.0
     peak = product_flops()
     for name, config, folder in each(presets, base, rows, steps, overrides):
-        speed, more = _run(name, config, folder)
-        first = first or speed
+        speed, checkpointed, more = _run(name, config, folder)
+        first, alone[name] = first or speed, speed
         print(f"{name}: {speed:.0f} useful tokens a second", file=sys.stderr, flush=True)
         what = f"{name}: useful tokens a second against {presets[0]}"
         found.append(figure(f"train_{slug(name)}", what, speed, "tokens/s", first))
         found += more
         shape = base_shape(config, folder)
         if peak and shape is not None:
-            most = peak / flops_a_token(shape, config.gradient_checkpointing)
+            most = peak / flops_a_token(shape, checkpointed / shape.layers)
             what = f"{name}: against all products at the {peak / 1e12:.0f} TFLOP/s of one large product"
             found.append(figure(f"ceiling_{slug(name)}", what, speed, "tokens/s", most))
     return found
 
 
-def flops_a_token(shape: BaseShape, again: bool) -> float:
+def flops_a_token(shape: BaseShape, again: float) -> float:
     """Operations of one token there and back: two a weight forwards, two for the gradient of what flows (frozen
-    weights ask for no gradient of their own), two more for the layers where they are computed `again`. Attention
-    and the adapter are left out."""
+    weights ask for no gradient of their own), two more for the share of the layers that is computed `again`.
+    Attention and the adapter are left out."""
     head = shape.vocab * shape.hidden
-    return 2.0 * (2 * (shape.linear_parameters + head) + (shape.linear_parameters if again else 0))
+    return 2.0 * (2 * (shape.linear_parameters + head) + again * shape.linear_parameters)
 
 
 def product_flops() -> float:
@@ -77,7 +119,8 @@ def product_flops() -> float:
     return 2 * PRODUCT**3 / statistics.median(seconds)
 
 
-def _run(name: str, config: TrainingConfig, folder: DataFolder) -> tuple[float, list[dict[str, object]]]:
+def _run(name: str, config: TrainingConfig, folder: DataFolder) -> tuple[float, int, list[dict[str, object]]]:
+    """Useful tokens a second, the layers that were checkpointed, and figures besides."""
     folder.prepare()
     planned = TrainingPlan(folder, ThisMachine(folder.root)).plan(config).estimate
     run = folder.runs / "measured"
@@ -87,7 +130,8 @@ def _run(name: str, config: TrainingConfig, folder: DataFolder) -> tuple[float, 
     points = [point for point in read_losses(run) if not point.held_out and point.tokens_per_s]
     counted = [float(point.tokens_per_s or 0) for point in points[SKIPPED:]]
     speed = statistics.median(counted)
-    return speed, list(_besides(name, manifest, points[0].elapsed_s, speed, planned.gpu_memory_bytes / 1e9))
+    again = manifest["checkpointed_layers"]
+    return speed, again, list(_besides(name, manifest, points[0].elapsed_s, speed, planned.gpu_memory_bytes / 1e9))
 
 
 def _besides(name: str, manifest: dict[str, Any], first_s: float | None, speed: float, planned_gb: float) -> Any:

@@ -35,7 +35,11 @@ class RayCluster:
         "this computer are sent along, up to 90 MB.",
     )
     gpus: int = setting(
-        1, "GPUs", "1, as a run is trained on one GPU so far; 0 trains on processor cores.", minimum=0, maximum=1
+        1,
+        "GPUs",
+        "How many the run waits for, gets and uses, all of one machine; 0 trains on cores.",
+        minimum=0,
+        maximum=64,
     )
     cpus: int = setting(1, "Processor cores", "How many the run waits for and gets.", minimum=0, maximum=1024)
     python: str = setting(

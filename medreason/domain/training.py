@@ -172,6 +172,15 @@ class TrainingConfig:
         maximum=1024,
         advanced=True,
     )
+    gpus: int = setting(
+        1,
+        "GPUs to use",
+        "How many GPUs of the machine train. They share the batches of each step, and each holds the whole base.",
+        group="Memory and speed",
+        minimum=1,
+        maximum=64,
+        advanced=True,
+    )
     lora_rank: int = setting(
         16,
         "LoRA rank",
@@ -248,6 +257,14 @@ class TrainingConfig:
         False,
         "Gradient checkpointing",
         "Saves memory for about a third more time.",
+        group="Memory and speed",
+        advanced=True,
+    )
+    checkpoint_as_needed: bool = setting(
+        False,
+        "Only as many layers as memory asks for",
+        "With gradient checkpointing on a GPU: no more layers are checkpointed than the estimate of memory asks "
+        "for.",
         group="Memory and speed",
         advanced=True,
     )

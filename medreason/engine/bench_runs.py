@@ -18,6 +18,7 @@ from medreason.domain.arms import ARMS, Arm
 from medreason.domain.conversation import Conversation
 from medreason.domain.events import Event, Failed, Finished
 from medreason.domain.sampling import Sampling
+from medreason.engine.compiled_ahead import Ahead
 from medreason.engine.levers import ALL, Levers
 from medreason.engine.local import LocalEngine
 from medreason.engine.plain_decoder import PlainDecoder
@@ -53,7 +54,7 @@ class BenchEngine(LocalEngine):
     def _compile_ahead(self) -> None:
         """There is no loading to hide it behind."""
 
-    def _load_base(self) -> LoadedBase:
+    def _load_base(self, ahead: Ahead | None) -> LoadedBase:
         return self._given
 
     def ready(self) -> "BenchEngine":
@@ -87,8 +88,8 @@ class TimedEngine(LocalEngine):
 
     in_memory = 0.0
 
-    def _load_base(self) -> LoadedBase:
-        base = super()._load_base()
+    def _load_base(self, ahead: Ahead | None) -> LoadedBase:
+        base = super()._load_base(ahead)
         self.in_memory = time.monotonic()
         return base
 

@@ -28,7 +28,8 @@ class CompiledLayer:
         def one(x: Tensor, layer: Layer, keys: Tensor, values: Tensor, at: Step) -> Tensor:
             return own_layer.step(x, layer, keys, values, shape, at)
 
-        self._one = torch.compile(one, backend=backend, fullgraph=True)
+        # Each number of rows has a form of its own: one for any number would be slower.
+        self._one = torch.compile(one, backend=backend, fullgraph=True, dynamic=False)
 
     def __call__(self, x: Tensor, layer: Layer, keys: Tensor, values: Tensor, shape: Shape, at: Step) -> Tensor:
         # The cache grows: one compiled form serves every length.

@@ -1,20 +1,24 @@
-"""Compiles the layer's step beside the loading of the weights: it asks for shapes alone, which the model's
-config.json and the adapter's header tell, so one layer of noughts stands in.
+"""Compiles the layer's step before the weights are loaded, while the disk is asked for them: it wants shapes
+alone, which the model's config.json and the adapter's header tell, so one layer of noughts stands in.
 
-Where the shapes turn out to be others, or where compiling fails, nothing is lost but the time.
+Both compiling and loading are busy in Python, so loading waits for the first form, up to some seconds: then little
+is left to do once the weights are in memory. Where the shapes turn out to be others, or where compiling fails,
+nothing is lost but the time.
 """
 
 import logging
 import threading
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 
 from medreason.engine.compiled import CompiledLayer
-from medreason.engine.own_layer import Layer, Shape
-from medreason.engine.own_model import GROUPS, ranks_of
-from medreason.engine.products import Dense, FourBit, LowRank, Product, four_bit_part
+from medreason.engine.own_layer import Layer, Piece, Shape, prompt
+from medreason.engine.own_model import BESIDE, GROUPS, ranks_of
+from medreason.engine.products import Beside, Dense, FourBit, LowRank, Product, four_bit_part
 from medreason.errors import MedReasonError
 from medreason.models.adapters import read_adapter
 from medreason.models.base import BaseSource, cached
@@ -29,59 +33,75 @@ FIRST_FORM: Form = (2, True)  # the pair that the self-test decodes
 LATER_FORMS: tuple[Form, ...] = ((1, True), (4, True), (8, True), (1, False))
 BASE_ALONE: Form = (1, False)
 LENGTH = 2048  # of the stand-in's cache; what is compiled serves every length
+PIECE = 8  # tokens that the stand-in reads at a time
+
+
+class Wanted(NamedTuple):
+    """What is to be compiled: the forms in turn, of a layer such as this."""
+
+    shape: Shape
+    layer: Layer
+    forms: tuple[Form, ...]
 
 
 class Ahead:
-    """Compiles `forms` in turn, in a thread of its own, until `enough`. Nothing compiled may be called meanwhile:
-    torch refuses that while another thread traces."""
+    """Compiles what `find` says, if anything, in a thread of its own until `wait`. Nothing compiled may be called
+    meanwhile: torch refuses that while another thread traces."""
 
-    def __init__(self, shape: Shape, layer: Layer, forms: tuple[Form, ...]):
-        self._compiled = CompiledLayer(shape)
-        self._layer: Layer | None = layer
-        self._forms = forms
+    def __init__(self, find: Callable[[], Wanted | None]):
         self._enough = False
+        self._find = find
         self._thread = threading.Thread(target=self._work, name="compile-ahead", daemon=True)
         self._thread.start()
 
-    def enough(self) -> None:
-        """The weights are there: end after the form at hand, the first in any case."""
+    def wait(self, most_s: float | None = None) -> None:
+        """Until the form at hand, the first in any case, is compiled and nothing is being compiled any more."""
         self._enough = True
-
-    def wait(self) -> None:
-        """Until nothing is being compiled any more."""
-        self._enough = True
-        self._thread.join()
+        self._thread.join(most_s)
 
     def _work(self) -> None:
         try:
-            for form in self._forms:
-                assert self._layer is not None
-                self._compiled.make(self._layer, *form, LENGTH)
+            wanted = self._find()
+            if wanted is None:
+                return
+            compiled = CompiledLayer(wanted.shape)
+            for number, form in enumerate(wanted.forms):
+                compiled.make(wanted.layer, *form, LENGTH)
+                if number == 0:
+                    read_once(wanted)
                 if self._enough:
                     return
+        except MedReasonError:
+            pass  # it is told where the adapter is put on
         except Exception as fault:
-            log.info("Layers are compiled later, because it did not work beside the loading: %r", fault)
-        finally:
-            self._layer = None  # and its memory with it
+            log.info("Layers are compiled later, because it did not work before the loading: %r", fault)
 
 
-def compile_ahead(source: BaseSource, adapter: Path | None) -> Ahead | None:
-    """Begin to compile for this base with this adapter on the GPU; None where their shapes are not to be had."""
+def wanted_for(source: BaseSource, adapter: Path | None) -> Wanted | None:
+    """What answers of this base with this adapter need on the GPU; None where their shapes are not to be had."""
     place = Path(source.place).expanduser()
     here = place if place.is_dir() else cached(source.place, source.revision)
     shape = read_shape(here) if here is not None else None
     if shape is None or shape.family not in FAMILIES:
         return None
-    try:
-        ranks = ranks_of(read_adapter(adapter) if adapter is not None else None)
-        four_bit = source.quantization == "nf4" or shape.quantized
-        layer = stand_in(shape, ranks, four_bit, torch.bfloat16, torch.device("cuda"))
-    except MedReasonError:
-        return None  # it is told where the adapter is put on
-    except Exception as fault:
-        log.info("Layers are compiled later, because there was no stand-in for one: %r", fault)
-        return None
-    return Ahead(step_shape(shape), layer, (FIRST_FORM, *LATER_FORMS) if any(ranks) else (BASE_ALONE,))
+    ranks = ranks_of(read_adapter(adapter) if adapter is not None else None)
+    four_bit = source.quantization == "nf4" or shape.quantized
+    layer = stand_in(shape, ranks, four_bit, torch.bfloat16, torch.device("cuda"))
+    return Wanted(step_shape(shape), layer, (FIRST_FORM, *LATER_FORMS) if any(ranks) else (BASE_ALONE,))
+
+
+@torch.no_grad()
+def read_once(wanted: Wanted) -> None:
+    """A prompt in two pieces through one layer: a GPU fetches the kernels for it from the disk now, not when the
+    first prompt is read."""
+    shape, layer = wanted.shape, wanted.layer
+    kind: dict[str, Any] = {"dtype": layer.norm.dtype, "device": layer.norm.device}
+    angles = torch.zeros(PIECE, 1, shape.head_size, **kind)
+    acting = torch.ones(2, 1, 1, **kind)
+    seen = torch.ones(PIECE, 2 * PIECE, dtype=torch.bool, device=layer.norm.device).tril(PIECE)
+    x = torch.zeros(2, PIECE, layer.norm.shape[0], **kind)
+    x, *before = prompt(x, layer, shape, Piece(angles, angles, None, acting), None)
+    prompt(x, layer, shape, Piece(angles, angles, seen, acting), (before[0], before[1]))
 
 
 def step_shape(shape: BaseShape) -> Shape:
@@ -94,19 +114,21 @@ def stand_in(
     """A layer laid out as `OwnModel.wear` lays out each of the model's, of noughts. `ranks` are those of
     `own_model.ranks_of`."""
     linears = shape.linears
-    groups = [[part.rsplit(".", 1)[-1] for part in group] for group in GROUPS]
 
     def zeros(*sizes: int) -> Tensor:
         return torch.zeros(*sizes, dtype=dtype, device=device)
 
-    def product(group: list[str], rank: int) -> Product:
-        outputs, inputs = [linears[name][0] for name in group], linears[group[0]][1]
-        if not four_bit:
-            return Dense(zeros(sum(outputs) + rank, inputs), zeros(sum(outputs), rank) if rank else None)
-        low = LowRank(zeros(rank, inputs), zeros(sum(outputs), rank)) if rank else None
-        return FourBit(tuple(_quantized(zeros(width, inputs)) for width in outputs), low)
+    def product(group: Sequence[str], rank: int) -> Product:
+        sizes = [linears[part.rsplit(".", 1)[-1]] for part in group]
+        outputs, inputs = sum(size[0] for size in sizes), sizes[0][1]
+        low = LowRank(zeros(rank, inputs), zeros(outputs, rank)) if rank else None
+        if four_bit:
+            return FourBit(tuple(_quantized(zeros(*size)) for size in sizes), low)
+        if low is not None and group == BESIDE:
+            return Beside(zeros(outputs, inputs), low)
+        return Dense(zeros(outputs + rank, inputs), low.b if low else None)
 
-    qkv, out, gate_up, down = (product(group, rank) for group, rank in zip(groups, ranks, strict=True))
+    qkv, out, gate_up, down = (product(group, rank) for group, rank in zip(GROUPS, ranks, strict=True))
     norms = zeros(shape.heads + shape.kv_heads, shape.head_dim) if shape.head_norms else None
     return Layer(zeros(shape.hidden), qkv, norms, out, zeros(shape.hidden), gate_up, down)
 

@@ -16,6 +16,8 @@ class Graphs:
     def __init__(self) -> None:
         self._graphs: dict[tuple, torch.cuda.CUDAGraph] = {}
         self._pool: Any = None
+        # One for all captures: a library keeps a workspace for each stream that it has seen, 32 MiB on an H100.
+        self._aside: Any = None
 
     def __contains__(self, name: tuple) -> bool:
         return name in self._graphs
@@ -30,12 +32,12 @@ class Graphs:
     def capture(self, name: tuple, work: Callable[[], None]) -> None:
         """Run `work` a few times, as kernels and libraries settle on their first runs, then record it. It must
         bear being run again."""
-        aside = torch.cuda.Stream()
-        aside.wait_stream(torch.cuda.current_stream())
-        with torch.cuda.stream(aside):
+        self._aside = self._aside or torch.cuda.Stream()
+        self._aside.wait_stream(torch.cuda.current_stream())
+        with torch.cuda.stream(self._aside):
             for _ in range(WARM_UPS):
                 work()
-        torch.cuda.current_stream().wait_stream(aside)
+        torch.cuda.current_stream().wait_stream(self._aside)
         torch.cuda.synchronize()
         if self._pool is None:
             self._pool = torch.cuda.graph_pool_handle()

@@ -17,7 +17,7 @@ from medreason.domain.conversation import Conversation
 from medreason.domain.events import Event
 from medreason.domain.provenance import ModelProvenance
 from medreason.domain.sampling import Sampling
-from medreason.engine.compiled_ahead import Ahead, compile_ahead
+from medreason.engine.compiled_ahead import Ahead, wanted_for
 from medreason.engine.decoder import Decoder, Row
 from medreason.engine.engine_thread import EngineThread
 from medreason.engine.faults import plain
@@ -33,6 +33,8 @@ from medreason.models.base import LoadedBase, load_base, resolve_base
 from medreason.models.gpu_lock import COMPARE, GpuLock
 
 log = logging.getLogger(__name__)
+
+LONGEST_COMPILING_S = 10.0  # before the weights are loaded; where it takes longer it goes on beside
 
 
 class LocalEngine:
@@ -161,9 +163,7 @@ class LocalEngine:
         if torch.cuda.is_available():
             self._gpu.take(COMPARE)
         ahead = self._compile_ahead()
-        base = self._load_base()
-        if ahead is not None:
-            ahead.enough()
+        base = self._load_base(ahead)
         self._report(0.96, "Testing that the baseline is the baseline…")
         served = Served(base, self._levers, ahead)
         message = ""
@@ -185,10 +185,16 @@ class LocalEngine:
         levers = self._levers
         if not (torch.cuda.is_available() and levers.own_layers and levers.compiled):
             return None
-        return compile_ahead(resolve_base(*self._asked_for), self._first_adapter)
+        source, adapter = resolve_base(*self._asked_for), self._first_adapter
+        return Ahead(lambda: wanted_for(source, adapter))
 
-    def _load_base(self) -> LoadedBase:
-        return load_base(resolve_base(*self._asked_for), self._report)
+    def _load_base(self, ahead: Ahead | None) -> LoadedBase:
+        def compiled() -> None:
+            if ahead is not None:
+                self._report(0.6, "Preparing this GPU for the model…")
+                ahead.wait(LONGEST_COMPILING_S)
+
+        return load_base(resolve_base(*self._asked_for), self._report, compiled)
 
     def _report(self, share: float, message: str) -> None:
         self._state = EngineState(Phase.LOADING, message, share)

@@ -6,6 +6,7 @@ nobody asks (`improve`). What fails here is left out, with a line in the log; th
 """
 
 import logging
+import time
 from collections.abc import Callable
 
 import torch
@@ -25,6 +26,8 @@ from medreason.engine.threads import Threads
 log = logging.getLogger(__name__)
 
 COUNTS = (1, 2, 4, 8, 16, 32)
+QUIET_S = 2.0  # without a step, before something is compiled for later ones
+SHORT_S = 0.02
 
 
 class Steps:
@@ -40,6 +43,7 @@ class Steps:
         self._uncaptured: set[tuple] = set()
         self._wishes: list[tuple[int, bool]] = []
         self._threads = Threads()
+        self._stepped = 0.0
         self.patient = False
         most = len(slots.rows)
         self.logits = torch.zeros(most, model.vocabulary, device=model.device)
@@ -87,6 +91,7 @@ class Steps:
 
     def forward(self, count: int, adapted: bool) -> None:
         """The next logits of the first `count` places; keys and values go to their cells. May be run again."""
+        self._stepped = time.monotonic()
         form = (count, adapted)
         if self._compiled is not None and self.patient and form not in self._compiled.ready:
             self._compile(form)
@@ -109,9 +114,13 @@ class Steps:
             self._wishes.append(form)
 
     def improve(self) -> bool:
-        """Compile one of the forms wished for, while no row is being decoded; False where there is none left."""
+        """Compile one of the forms wished for, while no row is being decoded; False where there is none left. A
+        question waits for a form at hand, up to some seconds, so none is begun right after a step."""
         if not self._wishes:
             return False
+        if time.monotonic() - self._stepped < QUIET_S:
+            time.sleep(SHORT_S)
+            return True
         form = self._wishes.pop(0)
         self._compile(form)
         if self._graphs is not None:

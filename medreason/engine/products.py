@@ -3,8 +3,12 @@
     y = x Wᵀ + ((x Aᵀ) ⊙ m) Bᵀ        m: 0 or 1 for each row, so that a row of 0 is the base exactly
 
 The weights that read the same input are merged into one product: q, k and v; gate and up. In 16 and 32 bits the
-rows of A stand beneath those of W, so that one product gives both; B is block-diagonal and holds the scale.
+rows of A may stand beneath those of W, so that one product gives both; B is block-diagonal and holds the scale.
 Knows nothing of layers or models.
+
+On a GPU the adapter costs what its small products take to be launched, not what they read. So a compiled step
+writes them as sums, which the compiler joins with what comes next: at the shapes of Qwen3-8B an adapter of rank 16
+on a trunk of 36 layers then takes 0.4 to 0.6 ms of 5.3, where library calls take 0.8 to 1.1 of 5.8 (H200, 2 rows).
 """
 
 from collections.abc import Sequence
@@ -16,6 +20,7 @@ from torch.nn import functional
 
 FEW = 4
 PACKED_FOR = 8  # rows; with this layout one row is as quick as a plain product, and eight cost less than two
+SUMMED = 512  # rows times rank up to which a compiled sum is no slower than a library's product
 
 
 class LowRank(NamedTuple):
@@ -30,6 +35,13 @@ class Dense(NamedTuple):
 
     weight: Tensor
     b: Tensor | None
+
+
+class Beside(NamedTuple):
+    """`weight` [outputs, inputs] with the adapter as tensors of its own."""
+
+    weight: Tensor
+    low: LowRank
 
 
 class Packed(NamedTuple):
@@ -55,7 +67,7 @@ class Modules(NamedTuple):
     low: LowRank | None
 
 
-Product = Dense | Packed | FourBit | Modules
+Product = Dense | Beside | Packed | FourBit | Modules
 
 
 def multiply(product: Product, x: Tensor, acting: Tensor | None) -> Tensor:
@@ -65,14 +77,20 @@ def multiply(product: Product, x: Tensor, acting: Tensor | None) -> Tensor:
     if isinstance(product, Packed):
         both = torch.ops.mkldnn._linear_pointwise(x, product.weight, None, "none", [], "")
         return _add_stacked(both, product.b, acting)
+    if isinstance(product, Beside):
+        return _add_low(functional.linear(x, product.weight), x, product.low, acting)
     if isinstance(product, FourBit):
         results = [torch.ops.bitsandbytes.gemm_4bit(x, *part) for part in product.parts]
     else:
         results = [layer(x) for layer in product.layers]
     y = results[0] if len(results) == 1 else torch.cat(results, dim=-1)
-    if product.low is None or acting is None:
+    return y if product.low is None else _add_low(y, x, product.low, acting)
+
+
+def _add_low(y: Tensor, x: Tensor, low: LowRank, acting: Tensor | None) -> Tensor:
+    if acting is None:
         return y
-    return torch.addmm(y, functional.linear(x, product.low.a) * acting, product.low.b.T)
+    return _add(y, _narrow(x, low.a) * acting, low.b)
 
 
 def _add_stacked(both: Tensor, b: Tensor | None, acting: Tensor | None) -> Tensor:
@@ -81,7 +99,25 @@ def _add_stacked(both: Tensor, b: Tensor | None, acting: Tensor | None) -> Tenso
     outputs = b.shape[0]
     if acting is None:
         return both[:, :outputs]
-    return torch.addmm(both[:, :outputs], both[:, outputs:] * acting, b.T)
+    return _add(both[:, :outputs], both[:, outputs:] * acting, b)
+
+
+def _narrow(x: Tensor, a: Tensor) -> Tensor:
+    """x Aᵀ"""
+    if _summed(x, a.shape[0]):
+        return (x[:, None].float() * a.float()).sum(-1).to(x.dtype)
+    return functional.linear(x, a)
+
+
+def _add(y: Tensor, low: Tensor, b: Tensor) -> Tensor:
+    """y + low Bᵀ"""
+    if _summed(y, b.shape[1]):
+        return y + (low[:, None].float() * b.float()).sum(-1).to(y.dtype)
+    return torch.addmm(y, low, b.T)
+
+
+def _summed(x: Tensor, rank: int) -> bool:
+    return torch.compiler.is_compiling() and x.shape[0] * rank <= SUMMED
 
 
 def _linear(x: Tensor, weight: Tensor) -> Tensor:
@@ -91,9 +127,10 @@ def _linear(x: Tensor, weight: Tensor) -> Tensor:
     return (weight @ x.T).T.contiguous()
 
 
-def merge(linears: Sequence[nn.Module], low: LowRank | None) -> Product:
+def merge(linears: Sequence[nn.Module], low: LowRank | None, beside: bool = False) -> Product:
     """One product of linear layers without bias that read the same input. Plain weights move into one tensor with
-    the adapter's A beneath; the layers then hold views of it, so that nothing is in memory twice."""
+    the adapter's A beneath, unless it is to stay `beside`; the layers then hold views of it, so that nothing is in
+    memory twice."""
     if not all(type(layer) is nn.Linear for layer in linears):
         if next(linears[0].parameters()).is_cuda:
             parts = [four_bit_part(layer.weight.data, layer.weight.quant_state) for layer in linears]  # type: ignore
@@ -102,7 +139,7 @@ def merge(linears: Sequence[nn.Module], low: LowRank | None) -> Product:
     weights: list[Tensor] = [layer.weight.data for layer in linears]  # type: ignore[misc]
     if len(weights) == 1 and low is None:
         return Dense(weights[0], None)
-    rank = low.a.shape[0] if low else 0
+    rank = low.a.shape[0] if low and not beside else 0
     outputs = [weight.shape[0] for weight in weights]
     whole = weights[0].new_empty(sum(outputs) + rank, weights[0].shape[1])
     start = 0
@@ -111,9 +148,12 @@ def merge(linears: Sequence[nn.Module], low: LowRank | None) -> Product:
         rows.copy_(weight)
         layer.weight = nn.Parameter(rows, requires_grad=False)
         start += weight.shape[0]
-    if low is not None:
-        whole[start:] = low.a
-    return Dense(whole, low.b if low else None)
+    if low is None:
+        return Dense(whole, None)
+    if beside:
+        return Beside(whole, low)
+    whole[start:] = low.a
+    return Dense(whole, low.b)
 
 
 def pack(product: Product) -> Product:

@@ -16,6 +16,7 @@ from medreason.errors import MedReasonError
 from medreason.finetune import board as boards
 from medreason.finetune.progress import Recorder
 from medreason.finetune.randomness import RandomState
+from medreason.finetune.ranks import ALONE, Ranks
 from medreason.finetune.recipe import Rhythm
 from medreason.finetune.stopping import Stopped, Stopping
 
@@ -28,12 +29,19 @@ class CutShort(Exception):
 
 class Reporter(TrainerCallback):
     """Tells the recorder what the trainer does, and the trainer what to do next. `measures` says that rows are
-    held out. `busy_s` are seconds of this start spent on steps, without measuring and saving."""
+    held out. `busy_s` are seconds of this start spent on steps, without measuring and saving. Of several processes
+    each has one, and a request to end that the first has heard holds for all after the same batch."""
 
     def __init__(
-        self, recorder: Recorder, rhythm: Rhythm, stopping: Stopping, measures: bool, board: Any | None = None
+        self,
+        recorder: Recorder,
+        rhythm: Rhythm,
+        stopping: Stopping,
+        measures: bool,
+        board: Any | None = None,
+        ranks: Ranks = ALONE,
     ):
-        self.recorder, self.rhythm, self.stopping = recorder, rhythm, stopping
+        self.recorder, self.rhythm, self.stopping, self.ranks = recorder, rhythm, stopping, ranks
         self.measures, self.board = measures, board
         self.measured: tuple[int, float] | None = None  # the last step whose held-out loss is known, and that loss
         self._began = self._said_at = time.monotonic()
@@ -74,7 +82,7 @@ class Reporter(TrainerCallback):
 
     def on_substep_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
         self._end_if_asked_at_once()
-        if self.stopping.asked:
+        if self.asked():
             # The step that was begun is given up: all is put back to where the one before ended, so that a run
             # that goes on from here makes the same step as one that was never stopped.
             if self._random is not None:
@@ -90,7 +98,7 @@ class Reporter(TrainerCallback):
         self._tokens_at_step = state.num_input_tokens_seen
         if args.gradient_accumulation_steps > 1:
             self._random = RandomState.now()
-        ends = self.stopping.asked and step < total
+        ends = self.asked() and step < total
         due = self.rhythm.saves(step, total)
         control.should_log = self.rhythm.checks(step, total) or ends
         control.should_evaluate = due and self.measures and not ends
@@ -126,7 +134,7 @@ class Reporter(TrainerCallback):
 
     def on_prediction_step(self, args: Any, state: Any, control: Any, **more: Any) -> None:
         self._end_if_asked_at_once()
-        if self.stopping.asked:
+        if self.asked():
             raise CutShort
         self._batch += 1
         if time.monotonic() - self._said_at > SAY_EVERY_S:
@@ -173,6 +181,10 @@ class Reporter(TrainerCallback):
         self.recorder.loss(step, loss, held_out, **more)
         if self.board is not None:
             boards.draw(self.board, step, loss, held_out, more)
+
+    def asked(self) -> bool:
+        """Whether the run was asked to end; all processes ask at the same moments and hear the same."""
+        return self.ranks.agreed(self.stopping.asked)
 
     def _end_if_asked_at_once(self) -> None:
         """The signal itself raises; but where a library swallowed that, the run still ends here."""

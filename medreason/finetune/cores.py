@@ -5,15 +5,17 @@ import os
 import warnings
 
 
-def settle() -> None:
-    """Use every core this process may run on, unless OMP_NUM_THREADS says otherwise, and one GPU; no telemetry.
-    Call it before anything loads torch, which it does itself at its end."""
+def settle(gpus: int = 1) -> None:
+    """Use every core this process may run on, unless OMP_NUM_THREADS says otherwise, and the first of the GPUs, or
+    as many as the run has processes, which also share the cores; no telemetry. Call it before anything loads
+    torch, which it does itself at its end."""
     os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     # Threads that wait do not spin: the app that started this run answers questions on the same cores.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-    # The trainer refuses several GPUs in one process.
-    os.environ["CUDA_VISIBLE_DEVICES"] = os.environ.get("CUDA_VISIBLE_DEVICES", "0").split(",")[0]
+    # The trainer refuses several GPUs in one process that is alone.
+    there = os.environ.get("CUDA_VISIBLE_DEVICES", ",".join(map(str, range(gpus)))).split(",")
+    os.environ["CUDA_VISIBLE_DEVICES"] = ",".join(there[:gpus])
     # What the libraries say to each other of their next versions would bury the run's own log.
     warnings.simplefilter("ignore", FutureWarning)
     _keep_memory()
@@ -21,7 +23,10 @@ def settle() -> None:
         import torch
 
         affinity = getattr(os, "sched_getaffinity", None)
-        torch.set_num_threads(len(affinity(0)) if affinity else os.cpu_count() or 1)
+        cores = len(affinity(0)) if affinity else os.cpu_count() or 1
+        torch.set_num_threads(max(1, cores // gpus))
+        if gpus > 1:  # else accelerate sets its own number
+            os.environ["OMP_NUM_THREADS"] = str(torch.get_num_threads())
 
 
 def _keep_memory() -> None:

@@ -30,8 +30,13 @@ class Examples:
     dropped: int = 0
 
     @property
+    def lengths(self) -> list[int]:
+        """Tokens of each row."""
+        return [len(row["input_ids"]) for row in self.rows]
+
+    @property
     def tokens(self) -> int:
-        return sum(len(row["input_ids"]) for row in self.rows)
+        return sum(self.lengths)
 
     @property
     def taught_tokens(self) -> int:

@@ -21,10 +21,13 @@ from medreason.errors import MedReasonError
 from medreason.finetune.board import open_board
 from medreason.finetune.callbacks import Reporter
 from medreason.finetune.checkpoints import WEIGHTS, best_of, clear_unfinished, place_of, read_checkpoints, verified
+from medreason.finetune.fast.checkpointing import layers_to_checkpoint
 from medreason.finetune.fast.path import keeps_16_bits, take
 from medreason.finetune.progress import Recorder, cut_after, read_losses
+from medreason.finetune.ranks import ALONE, Ranks
 from medreason.finetune.recipe import lora_settings, rhythm, step_count, trainer_settings
 from medreason.finetune.resume import Resumption
+from medreason.finetune.sharing import with_blank
 from medreason.finetune.stopping import Stopping
 from medreason.finetune.task import Task
 from medreason.finetune.trainer import RunTrainer
@@ -36,8 +39,9 @@ SCRATCH = ".scratch"
 @dataclass(frozen=True)
 class Fitted:
     """What came of it. `model` is the PEFT model, with the weights as they were after `adapter_step`; `stopped`
-    says that it was asked to end early. What was not measured is None. Times are seconds over all starts of the
-    run; `tokens_seen` counts what training read, padding left out; memory is the highest, in GiB."""
+    says that it was asked to end early; `checkpointed_layers` were computed twice. What was not measured is None.
+    Times are seconds over all starts of the run; `tokens_seen` counts what training read, padding left out; memory
+    is the highest of a process, in GiB."""
 
     model: Any
     steps: int
@@ -52,36 +56,44 @@ class Fitted:
     held_out_after: float | None
     training_s: float
     tokens_seen: int
+    checkpointed_layers: int
     gpu_memory_gib: float | None
     gpu_reserved_gib: float | None
     memory_gib: float
 
 
-def fit(base: Any, tokenizer: Any, task: Task, recorder: Recorder, stopping: Stopping) -> Fitted:
+def fit(
+    base: Any, tokenizer: Any, task: Task, recorder: Recorder, stopping: Stopping, ranks: Ranks = ALONE
+) -> Fitted:
     """Train. Ends early, without a fault, after the batch at hand once `stopping` asks to save, and at once where
-    it does not. Raises `MedReasonError` where the loss is no number or the recipe does not suit the base."""
+    it does not. Called in all of several processes; only the first writes. Raises `MedReasonError` where the loss
+    is no number or the recipe does not suit the base."""
     config, rows = task.config, len(task.train.rows)
     total = recorder.total_steps = step_count(config, rows)
     at = task.resumption.step if task.resumption else 0
     torch.manual_seed(config.seed)
     model = dressed(base, config)
-    clear_unfinished(task.run)
     if task.resumption:
-        cut_after(task.run, at)
         recorder.step = recorder.resumed_from = at
-    board = open_board(task.run, at) if config.tensorboard else None
-    reporter = Reporter(recorder, rhythm(config, rows), stopping, bool(task.held_out.rows), board)
+    if ranks.first:
+        clear_unfinished(task.run)
+        if task.resumption:
+            cut_after(task.run, at)
+    board = open_board(task.run, at) if config.tensorboard and ranks.first else None
+    reporter = Reporter(recorder, rhythm(config, rows), stopping, bool(task.held_out.rows), board, ranks)
     trainer = trainer_of(model, tokenizer, task, reporter)
     try:
         busy_s = _train(trainer, reporter, recorder, stopping, task.resumption, total)
+        ranks.gathered(None)  # nobody still looks into the folder that now goes
     finally:
         if board is not None:
             board.close()
-        shutil.rmtree(task.run / SCRATCH, ignore_errors=True)
+        if ranks.first:
+            shutil.rmtree(task.run / SCRATCH, ignore_errors=True)
     # From here on the run comes to its own end: a request to stop comes too late.
     stopping.finishing = True
     steps = recorder.step
-    best = _take_best(model, task, steps) if steps >= total else None
+    best = _take_best(model, task, steps) if steps >= total and ranks.first else None
     return _fitted(trainer, task, steps, total, best, trainer.training_before_s + busy_s)
 
 
@@ -89,19 +101,23 @@ def trainer_of(model: Any, tokenizer: Any, task: Task, reporter: Reporter) -> Ru
     """The trainer of a task, which tells `reporter` what it does."""
     resumption = task.resumption
     gpu = torch.cuda.is_available()
+    shared = with_blank if reporter.ranks.count > 1 else list
     settings = trainer_settings(task.config, task.run / SCRATCH, len(task.train.rows), gpu)
     # Where all is in 16 bits already, the library's casting would only look at every product.
     settings["bf16"] = gpu and not keeps_16_bits(model, task.config)
+    layers = max(reporter.ranks.gathered(layers_to_checkpoint(model, task.config, task.train.lengths)))
+    settings["gradient_checkpointing"] = layers > 0
     trainer = RunTrainer(
         reporter=reporter,
         run=task.run,
         made=task.made,
         most=task.config.keep_checkpoints,
+        checkpointed_layers=layers,
         training_before_s=resumption.marker.training_s if resumption else 0.0,
         model=model,
         args=SFTConfig(**settings),
-        train_dataset=Dataset.from_list(list(task.train.rows)),
-        eval_dataset=Dataset.from_list(list(task.held_out.rows)) if task.held_out.rows else None,
+        train_dataset=Dataset.from_list(shared(task.train.rows)),
+        eval_dataset=Dataset.from_list(shared(task.held_out.rows)) if task.held_out.rows else None,
         processing_class=tokenizer,
     )
     # The library's printing of raw dictionaries would bury the run's log.
@@ -161,8 +177,13 @@ def _train(
         return 0.0
     if reporter.measures and not resumption:
         trainer.evaluate()
-    if stopping.asked:
+        trainer.begin_anew()
+    if reporter.asked():
         return 0.0
+    if reporter.ranks.rank and not resumption:
+        torch.manual_seed(
+            trainer.args.seed + reporter.ranks.rank
+        )  # each leaves other inputs out where dropout acts
     which = "first" if resumption is None else "next"
     recorder.state(RunState.TRAINING, f"Training: the {which} step is being made.")
     trainer.train(resume_from_checkpoint=str(resumption.place) if resumption else None)
@@ -195,6 +216,7 @@ def _fitted(
     measured = [point for point in points if point.held_out]
     adapter_step = best.step if best else steps
     gpu = torch.cuda.is_available()
+    ranks = trainer.ranks
     return Fitted(
         model=trainer.model,
         steps=steps,
@@ -209,9 +231,10 @@ def _fitted(
         held_out_after=next((point.loss for point in reversed(measured) if 0 < point.step <= adapter_step), None),
         training_s=training_s,
         tokens_seen=int(trainer.state.num_input_tokens_seen),
-        gpu_memory_gib=torch.cuda.max_memory_allocated() / 2**30 if gpu else None,
-        gpu_reserved_gib=torch.cuda.max_memory_reserved() / 2**30 if gpu else None,
-        memory_gib=_peak_bytes() / 2**30,
+        checkpointed_layers=trainer.checkpointed_layers,
+        gpu_memory_gib=max(ranks.gathered(torch.cuda.max_memory_allocated())) / 2**30 if gpu else None,
+        gpu_reserved_gib=max(ranks.gathered(torch.cuda.max_memory_reserved())) / 2**30 if gpu else None,
+        memory_gib=max(ranks.gathered(_peak_bytes())) / 2**30,
     )
 
 

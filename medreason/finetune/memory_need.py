@@ -30,6 +30,7 @@ WEIGHTS, ADAPTER, KEPT, AT_WORK, GAPS, BESIDES = (
 )
 BF16, FP32 = 2, 4
 GIB = 1024**3
+FILLED = 0.9  # of a GPU's memory: the estimate has been up to 7 % off, and what comes and goes leaves gaps
 
 
 @dataclass(frozen=True)
@@ -58,8 +59,29 @@ def precision_of(config: TrainingConfig, shape: BaseShape, gpu: bool) -> Precisi
     return Precision(plain, plain, plain, plain, adapter, moments)
 
 
-def memory_parts(config: TrainingConfig, shape: BaseShape, work: Workload, gpu: bool) -> tuple[Part, ...]:
-    """The parts that are held at the moment of the peak, in bytes."""
+def checkpointed_layers(config: TrainingConfig, shape: BaseShape, work: Workload, gpu: bool, room: float) -> int:
+    """Of how many layers, from the first on, only what enters them is kept: the fewest with which the run fits
+    into `room` bytes of a GPU where the configuration says so, else all or none."""
+    if not config.gradient_checkpointing:
+        return 0
+    if not (gpu and config.checkpoint_as_needed and room > 0):
+        return shape.layers
+
+    def fits(layers: int) -> bool:
+        parts = memory_parts(config, shape, work, gpu, layers)
+        return sum(part.amount for part in parts) <= FILLED * room
+
+    return next((layers for layers in range(shape.layers) if fits(layers)), shape.layers)
+
+
+def memory_parts(
+    config: TrainingConfig, shape: BaseShape, work: Workload, gpu: bool, checkpointed: int | None = None
+) -> tuple[Part, ...]:
+    """The parts that are held at the moment of the peak, in bytes. `checkpointed` layers, from the first on, keep
+    only what enters them; None: all or none, as the configuration says. They go backwards last, when the others
+    hold nothing any more, so computing one again adds to the peak only where all are checkpointed."""
+    if checkpointed is None:
+        checkpointed = shape.layers if config.gradient_checkpointing else 0
     bits = precision_of(config, shape, gpu)
     rows, length = work.largest_batch(config)
     tokens = rows * length
@@ -68,23 +90,19 @@ def memory_parts(config: TrainingConfig, shape: BaseShape, work: Workload, gpu: 
     a_layer = kept_by_a_layer(config, shape, bits, rows, length, gpu)
     between = shape.hidden * bits.flow
     batch = f"{rows} × {length:,}" if rows > 1 else f"{length:,}"
-    if config.gradient_checkpointing:
-        kept = Part(
-            KEPT,
-            shape.layers * tokens * between,
-            f"{shape.layers} layers × {batch} tokens × {between:,} bytes (only what enters each layer: gradient "
-            "checkpointing)",
+    whole = shape.layers - checkpointed
+    formulas = []
+    if whole:
+        formulas.append(f"{whole} layers × {batch} tokens × {a_layer:,.0f} bytes")
+    if checkpointed:
+        formulas.append(
+            f"{checkpointed} layers × {batch} tokens × {between:,} bytes (only what enters each layer: gradient "
+            "checkpointing)"
         )
-        layer = tokens * a_layer + backward_of_a_layer(shape, bits, tokens)
-    else:
-        kept = Part(
-            KEPT,
-            shape.layers * tokens * a_layer,
-            f"{shape.layers} layers × {batch} tokens × {a_layer:,.0f} bytes",
-        )
-        layer = backward_of_a_layer(shape, bits, tokens)
+    kept = Part(KEPT, tokens * (whole * a_layer + checkpointed * between), " + ".join(formulas))
+    layer = backward_of_a_layer(shape, bits, tokens) + (0 if whole else tokens * a_layer)
     loss = loss_at_work(shape, bits, tokens, work.taught(config), gpu)
-    again = "computed again and then backwards" if config.gradient_checkpointing else "on its way backwards"
+    again = "on its way backwards" if whole else "computed again and then backwards"
     larger = (
         f"the larger of a layer of {batch} tokens {again} ({layer / GIB:.2f} GiB) and the loss in tiles of "
         f"{LOSS_TILE[0]:,} tokens × {LOSS_TILE[1]:,} words ({loss / GIB:.2f} GiB)"

@@ -86,6 +86,16 @@ class Recorder:
             file.write(json.dumps(line) + "\n")
 
 
+class Unwritten(Recorder):
+    """That of a process which leaves the writing to the first one of its run."""
+
+    def state(self, state: RunState, message: str = "") -> None:
+        pass
+
+    def loss(self, step: int, loss: float, held_out: bool = False, **more: float | None) -> None:
+        pass
+
+
 def write_state(folder: Path, state: State) -> None:
     """Replace `state.json` whole; a last word is brought to the disk. Raises `OSError` where that fails."""
     target = folder / STATE_FILE

@@ -24,6 +24,21 @@ class RandomState:
         gpu = torch.cuda.get_rng_state() if torch.cuda.is_available() else None
         return cls(random.getstate(), np.random.get_state(), torch.get_rng_state(), gpu)
 
+    def as_dict(self) -> dict[str, Any]:
+        """In what `torch.load` reads without running code."""
+        name, keys, *more = self.numpy
+        return {
+            "python": self.python,
+            "numpy": (name, torch.from_numpy(keys.astype(np.int64)), *more),
+            "cpu": self.cpu,
+            "gpu": self.gpu,
+        }
+
+    @classmethod
+    def of_dict(cls, found: dict[str, Any]) -> "RandomState":
+        name, keys, *more = found["numpy"]
+        return cls(found["python"], (name, keys.numpy().astype(np.uint32), *more), found["cpu"], found["gpu"])
+
     def restore(self) -> None:
         random.setstate(self.python)
         np.random.set_state(self.numpy)

@@ -41,9 +41,30 @@ class Rhythm:
         return total // self.save_every - after // self.save_every + (total % self.save_every > 0)
 
 
+def batches_each(config: TrainingConfig) -> int:
+    """Batches that each GPU gathers before a step: those of the step shared out, and one more where they do not
+    divide evenly."""
+    return math.ceil(config.accumulation / config.gpus)
+
+
+def shared_words(config: TrainingConfig) -> str:
+    """How several GPUs share the work of a step, in a sentence; empty for one."""
+    if config.gpus == 1:
+        return ""
+    each, all_of = batches_each(config), batches_each(config) * config.gpus
+    batches = f"{config.accumulation} batch{'es' if config.accumulation > 1 else ''}"
+    if all_of == config.accumulation:
+        return f"{config.gpus} GPUs share the {batches} of each step, {each} each: the steps stay what they were."
+    return (
+        f"{config.gpus} GPUs cannot share the {batches} of each step evenly, so each takes {each}: a step sees "
+        f"{all_of} batches, and there are fewer steps."
+    )
+
+
 def pass_steps(config: TrainingConfig, rows: int) -> int:
     """Steps of one pass over `rows` training rows, which with packing are the packed ones."""
-    return math.ceil(math.ceil(rows / config.batch_size) / config.accumulation)
+    batches = math.ceil(rows / config.batch_size)
+    return math.ceil(math.ceil(batches / config.gpus) / batches_each(config))
 
 
 def step_count(config: TrainingConfig, rows: int) -> int:
@@ -83,7 +104,7 @@ def trainer_settings(config: TrainingConfig, scratch: Path, rows: int, gpu: bool
         "max_steps": steps,
         "per_device_train_batch_size": config.batch_size,
         "per_device_eval_batch_size": config.batch_size,
-        "gradient_accumulation_steps": config.accumulation,
+        "gradient_accumulation_steps": batches_each(config),
         "learning_rate": config.learning_rate,
         "lr_scheduler_type": config.scheduler if config.scheduler != "constant" else "constant_with_warmup",
         "warmup_steps": math.ceil(steps * config.warmup_share),
@@ -106,6 +127,9 @@ def trainer_settings(config: TrainingConfig, scratch: Path, rows: int, gpu: bool
         "dataloader_num_workers": config.loader_workers,
         # Packed rows hold no padding; where the padding token ends a turn, counting by the token would miss those.
         "include_num_input_tokens_seen": "all" if config.packing else "non_padding",
+        # Several GPUs: every adapter's weight gets a gradient in every step, and nothing else changes.
+        "ddp_find_unused_parameters": False,
+        "ddp_broadcast_buffers": False,
         "logging_nan_inf_filter": False,
         # When to log, measure and save is the rhythm's business, also where a run goes on with another one.
         "logging_strategy": "no",

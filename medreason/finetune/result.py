@@ -77,6 +77,7 @@ def describe(
         "tokens_per_s": round(fitted.tokens_seen / training_s, 1) if training_s else None,
         "tokens_a_pass": task.train.tokens,
         "taught_tokens_a_pass": task.train.taught_tokens,
+        "checkpointed_layers": fitted.checkpointed_layers,
         "peak_memory_gib": {
             "gpu": _rounded(fitted.gpu_memory_gib),
             "gpu_reserved": _rounded(fitted.gpu_reserved_gib),

@@ -22,7 +22,7 @@ from medreason.finetune.calibration import (
     START_S,
 )
 from medreason.finetune.memory_need import by_document, precision_of
-from medreason.finetune.recipe import rhythm
+from medreason.finetune.recipe import batches_each, rhythm
 from medreason.finetune.workload import Workload
 from medreason.models.base_shape import BaseShape
 
@@ -38,10 +38,12 @@ OF_A_STEP = (
     "packing",
     "batch_size",
     "accumulation",
+    "gpus",
     "lora_rank",
     "lora_dropout",
     "target_modules",
     "gradient_checkpointing",
+    "checkpoint_as_needed",
     "attention",
     "fused_lora",
     "compiled_parts",
@@ -61,9 +63,14 @@ class Earlier(NamedTuple):
 
 
 def time_parts(
-    config: TrainingConfig, shape: BaseShape | None, work: Workload, machine: Machine, earlier: Earlier | None
+    config: TrainingConfig,
+    shape: BaseShape | None,
+    work: Workload,
+    machine: Machine,
+    earlier: Earlier | None,
+    checkpointed: int,
 ) -> tuple[Part, ...]:
-    """The parts in seconds; none where there is nothing to go by."""
+    """The parts in seconds; none where there is nothing to go by. `checkpointed` layers are computed twice."""
     steps = work.steps(config)
     if earlier is not None:
         return (
@@ -79,8 +86,9 @@ def time_parts(
         return ()
     stored = precision_of(config, shape, machine.gpus > 0)
     size = shape.linear_parameters * stored.linear + shape.table_parameters * stored.table
-    batches = steps * config.accumulation
-    a_batch, words = _batch_seconds(config, shape, work, machine, speed)
+    each = batches_each(config)
+    batches = steps * each
+    a_batch, words = _batch_seconds(config, shape, work, machine, speed, checkpointed)
     parts = [
         Part(
             STARTING,
@@ -88,12 +96,14 @@ def time_parts(
             f"{START_S:.0f} s + {size / GIB:.1f} GiB of weights at {LOAD_BYTES_A_S / GIB:.2g} GiB/s",
         ),
         Part(
-            TRAINING, batches * a_batch, f"{batches:,} batches ({steps:,} steps × {config.accumulation}) × {words}"
+            TRAINING,
+            batches * a_batch,
+            f"{batches:,} batches{' on each GPU' if config.gpus > 1 else ''} ({steps:,} steps × {each}) × {words}",
         ),
     ]
     if config.eval_fraction > 0 and work.held_out:
         times = 1 + rhythm(config, work.rows(config)).savings(0, steps)
-        tokens = work.held_out * work.row_tokens(config)
+        tokens = work.held_out * work.row_tokens(config) / config.gpus
         once = 2 * _products(shape, work.taught(config)) * tokens / (speed.products * speed.share)
         batches_held_out = math.ceil(tokens / max(1.0, work.mean_batch(config)))
         once = max(once, batches_held_out * shape.layers * speed.launch)
@@ -101,7 +111,8 @@ def time_parts(
             Part(
                 MEASURING,
                 times * once,
-                f"{times} times {work.held_out:,} rows of {tokens / work.held_out:,.0f} tokens",
+                f"{times} times {work.held_out:,} rows of {work.row_tokens(config):,.0f} tokens"
+                f"{f', shared by {config.gpus} GPUs' if config.gpus > 1 else ''}",
             )
         )
     return tuple(parts)
@@ -153,14 +164,14 @@ def _products(shape: BaseShape, taught: float) -> float:
 
 
 def _batch_seconds(
-    config: TrainingConfig, shape: BaseShape, work: Workload, machine: Machine, speed: _Speed
+    config: TrainingConfig, shape: BaseShape, work: Workload, machine: Machine, speed: _Speed, checkpointed: int
 ) -> tuple[float, str]:
     """Seconds of one micro-batch forwards and backwards. Frozen weights ask only for the gradient of what
-    flows, so backwards costs as much as forwards; gradient checkpointing goes forwards once more. Two
-    operations a product."""
+    flows, so backwards costs as much as forwards; gradient checkpointing goes forwards once more through the
+    layers that it is on. Two operations a product."""
     tokens = work.mean_batch(config)
     rows, _ = work.largest_batch(config)
-    again = 1 if config.gradient_checkpointing else 0
+    again = checkpointed / shape.layers
     linear = 2 * tokens * (2 * _products(shape, work.taught(config)) + again * shape.linear_parameters)
     query = shape.heads * shape.head_dim
     # Scores and sums of values over a whole row, masked or not, or over half of each conversation; backwards is
@@ -172,7 +183,7 @@ def _batch_seconds(
     computing = (linear / speed.share + attention / attention_share) / speed.products
     launching = speed.launch * shape.layers * (2 + again)
     if launching > computing:
-        return launching, f"{launching:.2g} s (starting {shape.layers} layers' kernels {2 + again} times)"
+        return launching, f"{launching:.2g} s (starting {shape.layers} layers' kernels {2 + again:.2g} times)"
     return (
         computing,
         f"{computing:.2g} s ({linear / 1e12:.3g} trillion operations at {speed.words}, and attention)",

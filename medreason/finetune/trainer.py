@@ -1,33 +1,56 @@
 """TRL's trainer, made to keep its word: checkpoints that are whole, a held-out loss that is a mean over tokens,
-and measuring that leaves the run's random numbers alone.
+measuring that leaves the run's random numbers alone, and the same steps however many processes share them.
 """
 
 import shutil
 from pathlib import Path
 from typing import Any
 
+import torch
 from trl import SFTTrainer
 
 from medreason.domain.run import RunState
 from medreason.finetune.callbacks import CutShort, Reporter
-from medreason.finetune.checkpoints import TRAINER, WEIGHTS, Marker, begin, is_whole, keep, place_of, rotate
+from medreason.finetune.checkpoints import (
+    RANDOM,
+    TRAINER,
+    WEIGHTS,
+    Marker,
+    begin,
+    is_whole,
+    keep,
+    place_of,
+    rotate,
+)
 from medreason.finetune.examples import IGNORED
-from medreason.finetune.randomness import kept_random_state
+from medreason.finetune.fast.checkpointing import FirstLayers
+from medreason.finetune.randomness import RandomState, kept_random_state
 from medreason.finetune.record import Made
+from medreason.finetune.sharing import dealt
 from medreason.finetune.weights import load_exact, save_exact
 
 
 class RunTrainer(SFTTrainer):
     """Trains in the folder `run`. `training_before_s` are the seconds of steps of earlier starts; at most `most`
-    checkpoints are kept."""
+    checkpoints are kept. Where gradients are checkpointed, they are in the first `checkpointed_layers`."""
 
     def __init__(
-        self, *, reporter: Reporter, run: Path, made: Made, most: int, training_before_s: float = 0.0, **more: Any
+        self,
+        *,
+        reporter: Reporter,
+        run: Path,
+        made: Made,
+        most: int,
+        checkpointed_layers: int,
+        training_before_s: float = 0.0,
+        **more: Any,
     ):
+        self.checkpointed_layers = checkpointed_layers
         self.reporter, self.run, self.made, self.most = reporter, run, made, most
+        self.ranks = reporter.ranks
         self.training_before_s = training_before_s
         self._held_out_sum, self._held_out_tokens = 0.0, 0
-        super().__init__(callbacks=[reporter], **more)
+        super().__init__(callbacks=[reporter, FirstLayers(checkpointed_layers)], **more)
 
     def evaluate(self, *args: Any, **more: Any) -> dict[str, float]:
         words = "Measuring the loss on the held-out rows."
@@ -38,13 +61,27 @@ class RunTrainer(SFTTrainer):
             self.control.should_evaluate, self.control.should_training_stop = False, True
             return {}
 
+    def begin_anew(self) -> None:
+        """Where the held-out rows were measured before the first step, the library takes the model for one that is
+        ready, and would train it in each process apart from the others, without a word."""
+        if self.ranks.count > 1:
+            self.accelerator.unwrap_model(self.model, keep_fp32_wrapper=False)
+            self.accelerator._models.clear()
+            self.model._is_accelerate_prepared = False
+
+    def training_step(self, model: Any, *args: Any, **more: Any) -> Any:
+        if self.ranks.count > 1 and model is self.model:
+            raise RuntimeError("the processes of the run would each learn on their own")
+        return super().training_step(model, *args, **more)
+
     def evaluation_loop(self, *args: Any, metric_key_prefix: str = "eval", **more: Any) -> Any:
         """The library's mean over batches counts a token of a short batch for more than one of a long batch, and
         so would change with the batch size."""
         self._held_out_sum, self._held_out_tokens = 0.0, 0
         found = super().evaluation_loop(*args, metric_key_prefix=metric_key_prefix, **more)
-        if self._held_out_tokens:
-            found.metrics[f"{metric_key_prefix}_loss"] = self._held_out_sum / self._held_out_tokens
+        measured = self.ranks.gathered((self._held_out_sum, self._held_out_tokens))
+        if tokens := sum(one for _, one in measured):
+            found.metrics[f"{metric_key_prefix}_loss"] = sum(loss for loss, _ in measured) / tokens
         return found
 
     def prediction_step(self, model: Any, inputs: dict[str, Any], *args: Any, **more: Any) -> Any:
@@ -55,17 +92,32 @@ class RunTrainer(SFTTrainer):
             self._held_out_tokens += tokens
         return found
 
+    def _get_train_sampler(self, train_dataset: Any = None) -> Any:
+        if self.ranks.count == 1:
+            return super()._get_train_sampler(train_dataset)
+        rows = self.train_dataset if train_dataset is None else train_dataset
+        return dealt(rows, self.args.train_batch_size, self.ranks.count, self.args.data_seed)
+
+    def _get_eval_sampler(self, eval_dataset: Any) -> Any:
+        if self.ranks.count == 1:
+            return super()._get_eval_sampler(eval_dataset)
+        return dealt(eval_dataset, self.args.eval_batch_size, self.ranks.count)
+
     def _save_checkpoint(self, model: Any, trial: Any = None) -> None:
-        """The library writes its files into a folder that nobody reads; from there they are kept whole."""
+        """The library writes its files into a folder that nobody reads; from there they are kept whole. All
+        processes know the same but for their random numbers, so the first one writes."""
         step = self.state.global_step
-        if is_whole(place_of(self.run, step)):
+        if self.ranks.agreed(is_whole(place_of(self.run, step))):
+            return
+        random = self.ranks.gathered(RandomState.now().as_dict()) if self.ranks.count > 1 else []
+        if not self.ranks.first:
             return
         with self.reporter.aside(RunState.SAVING, f"Saving the checkpoint of step {step}."):
             building = begin(self.run, step)
             try:
                 save_exact(self.model, building / WEIGHTS)
                 self._save_optimizer_and_scheduler(str(building))
-                self._save_rng_state(str(building))
+                torch.save(random, building / RANDOM) if random else self._save_rng_state(str(building))
                 self.state.save_to_json(str(building / TRAINER))
                 keep(self.run, building, self._marker(step))
             finally:
@@ -81,6 +133,12 @@ class RunTrainer(SFTTrainer):
             training_s=self.training_before_s + self.reporter.busy_s,
             made=self.made.as_dict(),
         )
+
+    def _load_rng_state(self, checkpoint: str | None) -> None:
+        if self.ranks.count == 1 or checkpoint is None:
+            return super()._load_rng_state(checkpoint)
+        kept = torch.load(Path(checkpoint) / RANDOM, weights_only=True)
+        RandomState.of_dict(kept[self.ranks.rank]).restore()
 
     def _load_from_checkpoint(self, resume_from_checkpoint: str, model: Any = None) -> None:
         """Only what `_save_checkpoint` wrote is read, never another file that lies there."""

@@ -9,8 +9,10 @@ import logging
 import os
 import re
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 from medreason.domain.training import RUN_NAME
@@ -110,9 +112,12 @@ def check_folder(folder: Path) -> None:
         raise MedReasonError(f"The model {folder} holds {held}. Convert or download it as safetensors.")
 
 
-def load_base(source: BaseSource, report: Report | None = None) -> LoadedBase:
-    """Load what `resolve_base` found, on the GPU where there is one. `report` hears a share of the work
-    done and a sentence. Raises `MedReasonError` for whatever the user can mend."""
+def load_base(
+    source: BaseSource, report: Report | None = None, meanwhile: Callable[[], None] | None = None, gpu: int = 0
+) -> LoadedBase:
+    """Load what `resolve_base` found, on the GPU of that number where there is one. `report` hears a share of the
+    work done and a sentence; `meanwhile` is done while the disk reads. Raises `MedReasonError` for whatever the
+    user can mend."""
     say = report or (lambda share, message: None)
     say(0.05, "Starting the model software…")
     import torch
@@ -123,9 +128,12 @@ def load_base(source: BaseSource, report: Report | None = None) -> LoadedBase:
     check_folder(folder)
     say(0.55, "Checking the weights…")
     sha256 = weights_sha256(folder)
+    if meanwhile is not None:
+        Thread(target=_ask_disk, args=(weight_files(folder),), daemon=True).start()
+        meanwhile()
     say(0.65, f"Loading {source.name}…")
     cuda = torch.cuda.is_available()
-    options: dict[str, Any] = {"device_map": {"": 0}} if cuda else {}
+    options: dict[str, Any] = {"device_map": {"": gpu}} if cuda else {}
     precision = "bfloat16" if cuda or not _float32_is_quicker(folder) else "float32"
     if source.quantization == "nf4":
         precision = "nf4"
@@ -170,6 +178,14 @@ def load_base(source: BaseSource, report: Report | None = None) -> LoadedBase:
     model.requires_grad_(False)
     say(0.95, f"{source.name} is in memory.")
     return LoadedBase(model, tokenizer, source.name, revision, precision, sha256)
+
+
+def _ask_disk(files: list[Path]) -> None:
+    """Have the system read these files into the memory that it has to spare."""
+    if hasattr(os, "posix_fadvise"):  # a hint, which not every system takes
+        for path in files:
+            with suppress(OSError), open(path, "rb") as file:
+                os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_WILLNEED)
 
 
 def _automatic(revision: str, folder: DataFolder, quantization: str) -> BaseSource:

@@ -62,21 +62,31 @@ class GpuLock:
 
 
 def has_gpu() -> bool:
-    """Whether CUDA would find a GPU, asked of the driver's own library: starting torch takes seconds and puts a
+    """Whether CUDA would find a GPU."""
+    return gpu_count() > 0
+
+
+def gpu_count() -> int:
+    """How many GPUs CUDA would find, asked of the driver's own library: starting torch takes seconds and puts a
     context on the GPU."""
     visible = os.environ.get("CUDA_VISIBLE_DEVICES")
     if visible is not None and visible.strip() in ("", "-1"):
-        return False
+        return 0
+    found = _driver_count()
+    return found if visible is None else min(found, len(visible.split(",")))
+
+
+def _driver_count() -> int:
     for name in NVML_LIBRARIES:
         try:
             library = ctypes.CDLL(name)
             count = ctypes.c_uint(0)
             if library.nvmlInit_v2() != 0:
-                return False
+                return 0
             try:
-                return library.nvmlDeviceGetCount_v2(ctypes.byref(count)) == 0 and count.value > 0
+                return count.value if library.nvmlDeviceGetCount_v2(ctypes.byref(count)) == 0 else 0
             finally:
                 library.nvmlShutdown()
         except (OSError, AttributeError):
             continue
-    return Path("/dev/kfd").exists()  # an AMD GPU, which torch also calls CUDA
+    return int(Path("/dev/kfd").exists())  # an AMD GPU, which torch also calls CUDA; how many is not looked at

@@ -69,6 +69,11 @@ class Answering:
             raise
         return live
 
+    @property
+    def running(self) -> int:
+        """How many answers are being said just now."""
+        return len(self._live)
+
     def find(self, pair_id: int) -> LivePair | None:
         """The running answer of this pair."""
         with self._lock:

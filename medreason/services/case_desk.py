@@ -31,12 +31,18 @@ class CaseDesk:
 
     def is_closed(self, user: User, case_id: str | None, *texts: str) -> bool:
         """Whether this id is closed to the user, or one of these texts is that of a closed case."""
+        return self.closed_to(user)(case_id, *texts)
+
+    def closed_to(self, user: User) -> Callable[..., bool]:
+        """The same for many cases, of one moment: what is closed is asked for once."""
         closed = self._closed_cases(user)
-        if not closed:
-            return False
-        asked = {normalised(text) for text in texts}
-        known = [case.text for case in self._cases if case.case_id in closed]
-        return case_id in closed or any(normalised(text) in asked for text in (*closed, *known))
+        known = (case.text for case in self._cases if case.case_id in closed)
+        shut = {normalised(text) for text in (*closed, *known)}
+
+        def is_one(case_id: str | None, *texts: str) -> bool:
+            return bool(closed) and (case_id in closed or any(normalised(text) in shut for text in texts))
+
+        return is_one
 
     def require_open(self, user: User, case_id: str | None, text: str) -> None:
         if self.is_closed(user, case_id, text):

@@ -48,11 +48,11 @@ class Conversations:
     def listed(self, user: User) -> tuple[ConversationLine, ...]:
         """The user's conversations, newest first, without those on a case that is closed to the user now."""
         user.require(Action.COMPARE)
-        desk = self._comparing.desk
+        is_closed = self._comparing.desk.closed_to(user)
         return tuple(
             ConversationLine(one.conversation_id, one.created_at, one.first_question, one.turns, one.blinded)
             for one in self._kept.of_user(user.id)
-            if not any(desk.is_closed(user, case_id, *one.questions) for case_id in one.case_ids or {None})
+            if not any(is_closed(case_id, *one.questions) for case_id in one.case_ids or {None})
         )
 
     def open(self, user: User, conversation_id: int) -> list[PairView]:
@@ -90,11 +90,12 @@ class Conversations:
         several = {turn.turn: turn.pair_id for turn in turns[:-1] if turn.versions > 1}
         if not several:
             return ()
-        every, desk = _owned(user, self._pairs.with_versions(turns[-1].conversation_id)), self._comparing.desk
+        every = _owned(user, self._pairs.with_versions(turns[-1].conversation_id))
+        is_closed = self._comparing.desk.closed_to(user)
         return tuple(
             VersionLine(one.id, one.turn, one.version, one.versions, one.question, several[one.turn] == one.id)
             for one in every
-            if one.turn in several and not desk.is_closed(user, one.case_id, one.question)
+            if one.turn in several and not is_closed(one.case_id, one.question)
         )
 
     def look(self, user: User, pair_id: int) -> PairView:
@@ -121,8 +122,8 @@ class Conversations:
         return view.unnamed() if user.compares_blind_only else view
 
     def _own(self, user: User, pairs: tuple[Pair, ...]) -> tuple[Pair, ...]:
-        desk = self._comparing.desk
-        if any(desk.is_closed(user, pair.case_id, pair.question) for pair in _owned(user, pairs)):
+        is_closed = self._comparing.desk.closed_to(user)
+        if any(is_closed(pair.case_id, pair.question) for pair in _owned(user, pairs)):
             raise NotAllowed("This conversation is on a case of a study that is being rated. Open it afterwards.")
         return pairs
 

@@ -8,6 +8,7 @@ from medreason.domain.dataset import SourceKind
 from medreason.domain.estimate import Estimate, Finding, Machine, Severity
 from medreason.domain.training import TrainingConfig
 from medreason.finetune.disk_need import needed_to_run
+from medreason.finetune.recipe import shared_words
 from medreason.models.base_shape import BaseShape
 from medreason.models.tokenizer import tokenizer_name
 from medreason.services.plan_rows import CountedRows
@@ -25,11 +26,28 @@ def find(
     config: TrainingConfig, shape: BaseShape | None, rows: CountedRows, needs: Estimate, machine: Machine
 ) -> Iterator[Finding]:
     """The findings, those about the machine first."""
+    yield from _gpus(config, machine)
     yield from _memory(config, shape, needs, machine)
     yield from _disk(config, needs, machine)
     yield from _base(config, shape)
     yield from _data(config, rows)
     yield from _settings(config, rows)
+
+
+def _gpus(config: TrainingConfig, machine: Machine) -> Iterator[Finding]:
+    if config.gpus > max(1, machine.gpus):
+        there = f"has {machine.gpus}" if machine.gpus else "has none that can be used"
+        yield _refuse(
+            "gpus",
+            f"The run asks for {config.gpus} GPUs, and this computer {there}. Set “GPUs to use” to "
+            f"{max(1, machine.gpus)}.",
+        )
+    elif config.accumulation % config.gpus:
+        yield _warn(
+            "gpus_uneven",
+            f"{shared_words(config)} Choose “Batches a step” as a multiple of the GPUs to keep the steps as they "
+            "are with one.",
+        )
 
 
 def _memory(
@@ -75,7 +93,7 @@ def _memory(
 
 def _less_memory(config: TrainingConfig) -> str:
     ways = []
-    if not config.gradient_checkpointing:
+    if not config.gradient_checkpointing or config.checkpoint_as_needed:
         ways.append("gradient checkpointing")
     if config.quantization != "nf4":
         ways.append("nf4")

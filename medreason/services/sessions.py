@@ -36,6 +36,7 @@ from medreason.storage.studies import StoredStudy
 from medreason.storage.study_store import StudyStore
 
 FIRST_WORDS = 80
+NO_SEAT = "You have no seat in this study. Ask its lead to add you."
 
 
 class RatingSessions:
@@ -78,16 +79,20 @@ class RatingSessions:
     def next(self, user: User, rater_name: str, study: str) -> ShowingView | None:
         """The first unfinished case in this rater's order, practice first; skipped ones come last, once. None
         when all is done."""
-        found, rater = self._seat(user, rater_name, study)
-        self._require_consent(found, rater)
-        queue = self._queue(user, rater, rater_name, found)
-        waiting = queue.waiting()
-        return self._shown.view(found, waiting[0], queue) if waiting else None
+        with self._store.one_view():
+            found, rater = self._seat(user, rater_name, study)
+            self._require_consent(found, rater)
+            queue = self._queue(user, rater, rater_name, found)
+            waiting = queue.waiting()
+            shown = self._shown.view(found, waiting[0], queue) if waiting else None
+        return self._opened(shown) if shown is not None else None
 
     def open(self, user: User, rater_name: str, showing_id: int) -> ShowingView:
         """One of this rater's cases, a finished one to revise it; while the study is open."""
-        study, rater, showing = self._own(user, rater_name, showing_id)
-        return self._shown.view(study, showing, self._queue(user, rater, rater_name, study))
+        with self._store.one_view():
+            study, rater, showing = self._own(user, rater_name, showing_id)
+            shown = self._shown.view(study, showing, self._queue(user, rater, rater_name, study))
+        return self._opened(shown)
 
     def finished(self, user: User, rater_name: str, study: str) -> tuple[FinishedShowing, ...]:
         """What this rater has finished, the newest last; practice left out."""
@@ -124,7 +129,8 @@ class RatingSessions:
 
     def save_draft(self, user: User, rater_name: str, showing_id: int, draft: dict) -> None:
         """Keep what is filled in so far; newest wins. Found again on any machine, by the same rater only."""
-        self._own(user, rater_name, showing_id)
+        with self._store.one_view():
+            self._own(user, rater_name, showing_id)
         require_small(draft)
         self._store.notes.save_draft(showing_id, draft)
 
@@ -132,15 +138,16 @@ class RatingSessions:
         self, user: User, rater_name: str, showing_id: int, judgement: Judgement, identifiers_ok: bool = False
     ) -> Receipt:
         """Store a judgement of the present phase, or a revision of it; it is on the disk when this returns."""
-        study, rater, showing = self._own(user, rater_name, showing_id)
-        phases = PHASES[study.plan.instrument]
-        require_complete(judgement, study.plan.instrument)
-        if asks_own(study, showing) and self._store.notes.own_answer(showing_id) is None:
-            raise MedReasonError("Not saved: this case asks for your own answer first.")
-        for earlier in phases[: phases.index(judgement.phase)]:
-            if self._store.judgements.latest(showing_id, earlier) is None:
-                raise MedReasonError("Not saved: the answers are rated first, before the thinking is shown.")
-        require_spans_fit(judgement, self._shown.sides(showing, judgement.phase))
+        with self._store.one_view():
+            study, rater, showing = self._own(user, rater_name, showing_id)
+            phases = PHASES[study.plan.instrument]
+            require_complete(judgement, study.plan.instrument)
+            if asks_own(study, showing) and self._store.notes.own_answer(showing_id) is None:
+                raise MedReasonError("Not saved: this case asks for your own answer first.")
+            for earlier in phases[: phases.index(judgement.phase)]:
+                if self._store.judgements.latest(showing_id, earlier) is None:
+                    raise MedReasonError("Not saved: the answers are rated first, before the thinking is shown.")
+            require_spans_fit(judgement, self._shown.sides(showing, judgement.phase))
         note = look_at(judgement, identifiers_ok)
         last = judgement.phase is phases[-1]
         practice = showing.kind is ShowingKind.PRACTICE
@@ -168,6 +175,11 @@ class RatingSessions:
             raise MedReasonError("This case is finished, so it cannot be skipped. Open it to revise it.")
         note = looked_at(identifiers_ok, reason=reason)
         self._store.notes.skip(showing_id, rater.id, reason.strip(), note, skipped_before)
+
+    def _opened(self, shown: ShowingView) -> ShowingView:
+        """Keep that this phase was opened, before its rater sees it."""
+        self._store.showings.note_opened(shown.showing_id, shown.phase)
+        return shown
 
     def _feedback(self, showing: Showing, judgement: Judgement, phases: Sequence[Phase]) -> Feedback:
         """On everything that was given, the earlier phase included."""
@@ -197,14 +209,19 @@ class RatingSessions:
         user.require(Action.RATE)
         study = self._store.studies.get(name)
         rater = self._seats.find(user, rater_name)
-        if rater is None or study.id not in self._store.studies.seats_of(rater.id):
-            raise NotAllowed("You have no seat in this study. Ask its lead to add you.")
+        if rater is None:
+            raise NotAllowed(NO_SEAT)
+        self._require_seat(user, rater, study)
+        return study, rater
+
+    def _require_seat(self, user: User, rater: Rater, study: StoredStudy) -> None:
+        if study.id not in self._store.studies.seats_of(rater.id):
+            raise NotAllowed(NO_SEAT)
         if study.state is not StudyState.OPEN:
             said = "is closed; what you gave is kept" if study.state is StudyState.CLOSED else "has not begun yet"
             raise MedReasonError(f"The study {study.plan.shown_title} {said}.")
         if f"user:{user.id}" in unblinded_by(self._store, study):
             raise NotAllowed("Under this login it was looked up which side is which, so it can rate no more here.")
-        return study, rater
 
     def _require_consent(self, study: StoredStudy, rater: Rater) -> None:
         if not self._store.studies.consented(study.id, rater.id, consent_sha256(study)):
@@ -219,7 +236,7 @@ class RatingSessions:
         if showing is None or rater is None or showing.rater_id != rater.id or showing.study_id is None:
             raise NotAllowed("This case is not one of yours. Open your next case in Rate.")
         study = self._store.studies.by_id(showing.study_id)
-        self._seat(user, rater_name, study.name)
+        self._require_seat(user, rater, study)
         self._require_consent(study, rater)
         case = case_of(study, showing, self._practice)
         if self._seats.seen(user, rater, rater_name).has(case):

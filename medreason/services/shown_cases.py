@@ -27,11 +27,10 @@ class ShownCases:
         }
 
     def view(self, study: StoredStudy, showing: Showing, queue: Queue) -> ShowingView:
-        """The phase to fill now, or the last one to be revised; that it was opened is kept."""
+        """The phase to fill now, or the last one to be revised. That it is opened is for the caller to keep."""
         phases = PHASES[study.plan.instrument]
         stored = {phase: self._store.judgements.latest(showing.id, phase) for phase in phases}
         phase = next((phase for phase in phases if stored[phase] is None), phases[-1])
-        self._store.showings.note_opened(showing.id, phase)
         previous, first = stored[phase], stored[phases[0]]
         own = self._store.notes.own_answer(showing.id)
         asks = asks_own(study, showing) and own is None and first is None

@@ -73,12 +73,12 @@ def is_unblinded(store: StudyStore, study: StoredStudy) -> bool:
     """Whether the arms have been told to anybody: by closing, or before it with a reason."""
     if study.state is StudyState.CLOSED:
         return True
-    return any(one.action == UNBLINDED for one in store.audit.entries(study.object))
+    return bool(unblinded_by(store, study))
 
 
 def unblinded_by(store: StudyStore, study: StoredStudy) -> frozenset[str]:
     """Who looked the arms up before closing, as the audit calls them."""
-    return frozenset(one.actor for one in store.audit.entries(study.object) if one.action == UNBLINDED)
+    return store.audit.actors(study.object, UNBLINDED)
 
 
 def consent_sha256(study: StoredStudy) -> str:

@@ -11,6 +11,7 @@ import shutil
 import sys
 import time
 from contextlib import suppress
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -67,6 +68,8 @@ class Training(RunHistory):
         `cluster` it runs there, and waits for nobody here. `needed_bytes` is what it will write. A refusal leaves
         nothing on disk."""
         user.require(Action.TRAIN)
+        if cluster is not None:
+            config = replace(config, gpus=max(1, cluster.gpus))
         self._require_free_name(config.run_name)
         require_startable(config, self.folder) if cluster is None else require_sendable(config, self.folder)
         self.folder.prepare()

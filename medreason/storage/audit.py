@@ -88,6 +88,12 @@ class Audit:
         with self.database.read() as connection:
             return tuple(_entry(row) for row in connection.execute(query))
 
+    def actors(self, object: str, action: str) -> frozenset[str]:
+        """Who did this to that object."""
+        query = select(audit.c.actor).where(audit.c.object == object, audit.c.action == action).distinct()
+        with self.database.read() as connection:
+            return frozenset(connection.scalars(query))
+
     def note(self, actor: str, action: str, object: str, content_sha256: str = "", reason: str = "") -> None:
         """An entry for a deed that changes no other table."""
         with self.database.write() as connection:

@@ -1,5 +1,6 @@
 """Everything about studies that is kept, on one database."""
 
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
 from medreason.storage.adjudications import Adjudications
@@ -21,6 +22,10 @@ class StudyStore:
     notes: SessionNotes
     adjudications: Adjudications
     audit: Audit
+
+    def one_view(self) -> AbstractContextManager[None]:
+        """All reads meanwhile see one moment, in one transaction; see `Database.one_view`."""
+        return self.audit.database.one_view()
 
     @classmethod
     def on(cls, database: Database) -> "StudyStore":

@@ -40,7 +40,8 @@ class Streams:
             (view.controls.again.click, self.regenerate(), again),
             (view.controls.go_on.click, self.go_on(), again),
         ):
-            stream = trigger(callback, inputs, view.streamed, **options)
+            # Text goes out as it is: Gradio would spend a thread on each field of each frame.
+            stream = trigger(callback, inputs, view.streamed, **options, postprocess=False)
             stream.then(self.ended(), [view.pair_id, view.refusal], view.outputs, **options)
         view.pair_id.change(self.begun(), [view.pair_id, view.editing], view.outputs, **options)
 
@@ -105,7 +106,9 @@ class Streams:
         pair = live.pair
         reader = Reader(self._page, request.session_hash)
         named: list[Any] = [pair.id, ""]
-        async with aclosing(follow(live, reader, lambda: self._services.comparing.stop(user, pair.id))) as views:
+        comparing = self._services.comparing
+        stop, running = (lambda: comparing.stop(user, pair.id)), (lambda: comparing.answering.running)
+        async with aclosing(follow(live, reader, stop, running)) as views:
             async for now in views:
                 yield [*named, *columns.words(now)]
                 named = [gr.skip(), gr.skip()]

@@ -17,6 +17,8 @@ from medreason.services.pair_view import PairView
 # Redrawing costs more the longer the text, and a computer six times slower has to keep up: seconds between two
 # redraws, up to so many characters on both sides together.
 REDRAW_S = ((0.1, 4_000), (0.25, 20_000), (0.4, None))
+# One process draws some hundred frames a second and saves ratings besides, so many streams share these.
+FRAMES_A_SECOND = 60
 NEVER_READ_S, NOT_READ_S = 2.0, 10.0
 # Frames that may lie between the server and a page that reads.
 ON_THE_WAY = 4
@@ -56,13 +58,16 @@ class Reader:
         return self._unread_s > (NOT_READ_S if self._ever_read else NEVER_READ_S / 2)
 
 
-async def follow(live: LivePair, reader: Reader, stop: Callable[[], None]) -> AsyncGenerator[PairView]:
-    """The pair as its reader may see it, again and again until it is done; `stop` ends the answer early."""
+async def follow(
+    live: LivePair, reader: Reader, stop: Callable[[], None], running: Callable[[], int] = lambda: 1
+) -> AsyncGenerator[PairView]:
+    """The pair as its reader may see it, again and again until it is done; `stop` ends the answer early,
+    `running` tells how many answers there are just now."""
     try:
         view = live.view()
         yield view
         while not view.done:
-            paused_s = pause_s(view)
+            paused_s = pause_s(view, running())
             await asyncio.sleep(paused_s)
             if reader.gone(paused_s):
                 stop()
@@ -73,8 +78,9 @@ async def follow(live: LivePair, reader: Reader, stop: Callable[[], None]) -> As
             stop()
 
 
-def pause_s(view: PairView) -> float:
-    """Until the next redraw, by how much there is to draw."""
+def pause_s(view: PairView, running: int = 1) -> float:
+    """Until the next redraw, by how much there is to draw here and elsewhere."""
     answers = [view.side(side).answer for side in SIDES]
     shown = sum(len(answer.thinking) + len(answer.text) for answer in answers)
-    return next(seconds for seconds, upto in REDRAW_S if upto is None or shown < upto)
+    by_length = next(seconds for seconds, upto in REDRAW_S if upto is None or shown < upto)
+    return max(by_length, min(running / FRAMES_A_SECOND, REDRAW_S[-1][0]))

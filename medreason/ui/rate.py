@@ -25,7 +25,13 @@ from medreason.ui.rate_screens import Shown
 from medreason.ui.rate_session import StudySessions
 
 UNCHANGED = gr.skip()
-PRIVATE: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
+# All that goes in and out is text as it is, held to be such by `web`: Gradio would spend a thread on each field.
+PRIVATE: dict[str, Any] = {
+    "api_visibility": "private",
+    "show_progress": "hidden",
+    "preprocess": False,
+    "postprocess": False,
+}
 DRAFT_REST_S = 0.3
 """Drafts that come while one is being kept are put together into one."""
 UNKNOWN = "The page asked for something that is not there. Reload it; what was kept comes back."
@@ -146,10 +152,13 @@ def build(services: Services, ask: Asking) -> RateTab:
         asked = _read(sent)
         if asked is None:
             return UNCHANGED
-        try:
+
+        def kept() -> str:
             user = ask.user(request)
-            rater = _name(user, str(asked.get("rater") or ""))
-            said = await asyncio.to_thread(keep_draft, user, rater, asked)
+            return keep_draft(user, _name(user, str(asked.get("rater") or "")), asked)
+
+        try:
+            said = await asyncio.to_thread(kept)
         except MedReasonError as fault:
             return rate_screens.reply(f"What you have filled in is not kept yet: {fault}", False, 0)
         except (KeyError, TypeError, ValueError):

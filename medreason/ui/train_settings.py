@@ -65,6 +65,7 @@ def build(services: Services, ask: Asking) -> SettingsPart:
             taken = gr.State(None)  # the starting point that the server has filled in
             about = gr.Markdown(preset_line(CPU_DEMO, TrainingConfig()), sanitize_html=False)
             form = build_form(TrainingConfig)
+            form["gpus"].visible = False  # shown where there is something to choose
         with gr.Column(scale=1, min_width=360):
             needs = gr.Markdown("", sanitize_html=False, latex_delimiters=[])
             findings = gr.Markdown("", sanitize_html=False, latex_delimiters=[])
@@ -116,7 +117,7 @@ def build(services: Services, ask: Asking) -> SettingsPart:
         about_now: Any = gr.skip()
         try:
             config = config_of(values)
-            about_now = preset_line(chosen, config)
+            about_now = preset_line(chosen, config, services.plan.machine().gpus)
             planned = services.plan.plan(config)
         except MedReasonError as fault:
             off = gr.Button(visible=False)
@@ -141,7 +142,14 @@ def build(services: Services, ask: Asking) -> SettingsPart:
     def fill(values: Sequence[Any], chosen: str | None = None) -> list[Any]:
         with suppress(MedReasonError):  # what is refused is told by the panel
             chosen = chosen or preset_of(config_of(values))
-        return [chosen, chosen, *values, *panel_of(chosen, values)]
+        shown_values = [
+            gpus_field(value) if name == "gpus" else value for name, value in zip(names, values, strict=True)
+        ]
+        return [chosen, chosen, *shown_values, *panel_of(chosen, values)]
+
+    def gpus_field(value: Any) -> Any:
+        """Shown only where several GPUs are there, or asked for by settings that came from elsewhere."""
+        return gr.Number(value=value, visible=services.plan.machine().gpus > 1 or value != 1)
 
     @shown
     def preview(request: gr.Request, chosen: str | None, *values: Any) -> list[Any]:

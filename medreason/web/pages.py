@@ -10,17 +10,20 @@ from dataclasses import dataclass
 
 import gradio as gr
 from fastapi import FastAPI, Request
+from gradio.routes import App
+from starlette.routing import Mount
 
 from medreason.domain.user import Role
 from medreason.ui.theme import CSS, STATIC, THEME
 from medreason.web.belongings import SESSIONS_EACH
+from medreason.web.open_pages import OpenPages
 from medreason.web.sent_values import refuse_in_words
 
 UPLOADS = ("file", "uploadbutton")
 UPLOAD_LIMIT = 256 * 2**20
 THREADS, STREAMS = 96, 64
-# Gradio keeps all values of a page that was opened, up to 1 MB, until so many others were opened since; by itself
-# 10,000. More than one user can have, so that nobody empties another's page.
+# Gradio keeps the values of a page that was opened until so many others were opened since; by itself 10,000. More
+# than one user can have, so that nobody empties another's page.
 PAGES_KEPT = 2 * SESSIONS_EACH
 USER = "medreason.user"
 
@@ -75,7 +78,15 @@ def mount(blocks: gr.Blocks) -> Page:
         head=scripts,
         app_kwargs={"openapi_url": None, "docs_url": None, "redoc_url": None},
     )
+    _keep_little(blocks, app)
     return Page(blocks, app)
+
+
+def _keep_little(blocks: gr.Blocks, app: FastAPI) -> None:
+    """Let the app that Gradio has mounted keep only what is used here of each page that is open."""
+    mounted = next(route.app for route in app.routes if isinstance(route, Mount) and isinstance(route.app, App))
+    mounted.state_holder = OpenPages()
+    mounted.state_holder.set_blocks(blocks)
 
 
 class Pages:

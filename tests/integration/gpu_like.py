@@ -54,6 +54,7 @@ def gpu_like(model: Any) -> Any:
         tensors += [layer.qkv.weight for layer in decoder._model.layers]
         return [tensor.data_ptr() for tensor in tensors]
 
+    decoder._model.beside = True
     steps._cuda, steps._graphs = True, Replays(where)
     steps._compiled = CompiledLayer(decoder._model.shape, backend="eager")
     reading.late = True

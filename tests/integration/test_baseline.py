@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from medreason.demo import CURRICULUM
+from medreason.finetune.ranks import ON_CPU
 from tests.conftest import CHECKOUT
 
 
@@ -116,17 +117,25 @@ def test_a_short_run_is_measured_beside_its_plan(tiny_qwen3: Path, tmp_path: Pat
     assert 0.5 < memory["ratio"] < 2
 
 
-def test_presets_are_timed_against_the_first_of_them(tiny_qwen3: Path, tmp_path: Path) -> None:
+def test_presets_are_timed_against_the_first_of_them_and_two_processes_against_one(
+    tiny_qwen3: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     rows = tmp_path / "rows.jsonl"
     lines = CURRICULUM.read_text(encoding="utf-8").splitlines(keepends=True)
     rows.write_text("".join(lines[:8]), encoding="utf-8")
     out, usual = tmp_path / "train.json", ("--base", tiny_qwen3, "--rows", rows, "--set", "eval_fraction=0")
-    ran = run("benchmark", "train", *usual, "--presets", "CPU demo", "--steps", 3, "--json", out)
+    timed = ("benchmark", "train", *usual, "--presets", "CPU demo", "--steps", 3, "--gpus", 1, 2, "--json", out)
+    refused = run(*timed)
+    assert refused.returncode == 2 and "asks for 2 GPUs, and this computer has none" in refused.stderr
+    monkeypatch.setenv(ON_CPU, "1")
+    ran = run(*timed)
     assert ran.returncode == 0, ran.stderr
     found = {row["id"]: row for row in json.loads(out.read_text(encoding="utf-8"))["rows"]}
     assert {"train_cpu_demo", "first_cpu_demo", "epoch_cpu_demo"} <= set(found)
     speed, epoch = found["train_cpu_demo"], found["epoch_cpu_demo"]
     assert speed["ratio"] == 1 and speed["value"] > 0 and speed["unit"] == "tokens/s"
+    two = found["train_cpu_demo_2_gpus"]
+    assert two["against"] == speed["value"] and two["ratio"] > 0 and "first_cpu_demo_2_gpus" in found
     assert epoch["value"] > 0 and "19,704 rows" in epoch["what"]
     few = run("benchmark", "train", *usual, "--steps", 2, "--json", out)
     assert few.returncode == 2 and "give 3 or more" in few.stderr

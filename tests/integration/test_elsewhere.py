@@ -72,7 +72,7 @@ def far(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Far]:
     folder.prepare()
     training = Training(folder, grace_s=2.0, follower=CHECKOUT / "tests" / "follow_local.py")
     settings = RayCluster(
-        "http://cluster:8265", str(root / "work"), str(root / "data"), gpus=1, cpus=3, python=sys.executable
+        "http://cluster:8265", str(root / "work"), str(root / "data"), gpus=2, cpus=3, python=sys.executable
     )
     made = Far(training, LocalCluster(root / "cluster"), settings, root)
     yield made
@@ -89,7 +89,10 @@ def test_a_run_is_sent_followed_and_its_adapter_fetched_with_right_hashes(far):
     assert [one.step for one in live.checkpoints] == [1] and live.checkpoints[0].whole and not live.adapter
     within(10, lambda: "rows from curriculum" in far.training.status("one").log_tail)
     job = json.loads((far.cluster.jobs("train")[0] / "asked.json").read_text())
-    assert (job["gpus"], job["cpus"]) == (1, 3)
+    assert (job["gpus"], job["cpus"]) == (2, 3)
+    assert far.training.config("one").gpus == 2 and "gpus: 2" in (
+        far.training.folder.runs / "one" / "sent" / "config.yaml"
+    ).read_text(encoding="utf-8")
     far.let_go()
     done = ended(far.training, seconds=30)
     assert (done.state, done.step, done.message) == (RunState.COMPLETED, 3, "The adapter is ready.")

@@ -11,7 +11,8 @@ from tests.integration.gpu_like import gpu_like
 pytestmark = QUIET
 
 
-def test_a_gpu_takes_the_graph_that_is_there_until_a_better_one_is_made(tiny_qwen3, tiny_adapter):
+def test_a_gpu_takes_the_graph_that_is_there_until_a_better_one_is_made(tiny_qwen3, tiny_adapter, monkeypatch):
+    from medreason.engine import own_steps
     from medreason.models.adapters import read_adapter
 
     decoder = gpu_like(load(tiny_qwen3))
@@ -29,6 +30,8 @@ def test_a_gpu_takes_the_graph_that_is_there_until_a_better_one_is_made(tiny_qwe
     assert form_of(row(5), row(6, True)) == {("forward", 2, True)}
     assert form_of(row(5)) == {("forward", 2, True)}  # as there is none for one row yet
     assert form_of(row(5), row(6), row(7, True)) == {("forward", 4, True)}
+    assert decoder.rest() and steps._compiled.ready == {(2, True)}  # who asks on does not wait for a compiler
+    monkeypatch.setattr(own_steps, "QUIET_S", 0.0)
     while decoder.rest():
         pass
     assert {(1, True), (4, True), (8, True), (1, False)} <= steps._compiled.ready
@@ -89,6 +92,39 @@ def test_a_layer_is_compiled_once_for_all_layers_and_lengths(tiny_qwen3, tiny_ad
                     torch.testing.assert_close(ours, theirs)
 
 
+@pytest.mark.parametrize("kind", ["beneath", "beside", "modules"])
+@pytest.mark.parametrize("rows", [2, 700])
+def test_a_compiled_product_is_the_library_s_product(kind, rows):
+    """Few rows are summed, many are not; a row on which the adapter does not act is the base's exactly."""
+    import torch
+    from torch import nn
+
+    from medreason.engine.products import LowRank, Modules, merge, multiply
+
+    torch.manual_seed(0)
+    linears = [nn.Linear(24, width, bias=False) for width in (16, 8)]
+    low = LowRank(torch.randn(8, 24), torch.randn(24, 8))
+    whole = torch.cat([layer.weight.detach() for layer in linears])
+    product = Modules(tuple(linears), low) if kind == "modules" else merge(linears, low, kind == "beside")
+    x, acting = torch.randn(rows, 24), (torch.arange(rows) % 2).float()[:, None]
+    traced = []
+
+    def backend(graph, inputs):
+        traced.append("sum(" in graph.code)
+        return graph.forward
+
+    with torch.no_grad():
+        compiled = torch.compile(multiply, backend=backend, fullgraph=True)(product, x, acting)
+        plain = multiply(product, x, acting)
+    assert traced == [rows == 2]
+    expected = x @ whole.T + (x @ low.a.T * acting) @ low.b.T
+    for found in (compiled, plain):
+        torch.testing.assert_close(found, expected, atol=1e-4, rtol=1e-4)
+    with torch.no_grad():
+        base = multiply(merge(linears, None) if kind != "modules" else Modules(tuple(linears), None), x, None)
+    torch.testing.assert_close(compiled[::2], base[::2], atol=1e-5, rtol=1e-5)
+
+
 def test_no_graph_outlives_a_cache_that_could_not_grow(tiny_qwen3, tiny_adapter, monkeypatch):
     """Some layers have moved when memory runs out; a graph of before would read where they were."""
     from medreason.engine.cache import Cache
@@ -122,12 +158,12 @@ def test_no_graph_outlives_a_cache_that_could_not_grow(tiny_qwen3, tiny_adapter,
     assert [tokens[:12] for tokens in said.values()] == expected
 
 
-def test_what_is_compiled_beside_the_loading_is_what_the_model_needs(tiny_qwen3, tiny_adapter):
+def test_what_is_compiled_before_the_loading_is_what_the_model_needs(tiny_qwen3, tiny_adapter):
     """A stand-in made of config.json and the adapter's header: the model's own layer then needs no compiling."""
     import torch
 
     from medreason.engine.compiled import CompiledLayer
-    from medreason.engine.compiled_ahead import stand_in, step_shape
+    from medreason.engine.compiled_ahead import Wanted, read_once, stand_in, step_shape
     from medreason.engine.own_model import OwnModel, ranks_of
     from medreason.models.adapters import read_adapter
     from medreason.models.base_shape import read_shape
@@ -140,10 +176,12 @@ def test_what_is_compiled_beside_the_loading_is_what_the_model_needs(tiny_qwen3,
 
     adapter, shape = read_adapter(tiny_adapter), read_shape(tiny_qwen3)
     model = OwnModel(load(tiny_qwen3), packed=False)
+    model.beside = True
     model.wear(adapter)
     assert step_shape(shape) == model.shape
     torch._dynamo.reset()
     layer = stand_in(shape, ranks_of(adapter), False, model.dtype, model.device)
+    read_once(Wanted(model.shape, layer, ()))
     for form in ((2, True), (1, False)):
         CompiledLayer(model.shape, backend).make(layer, *form, 64)
         made = len(traced)
@@ -154,12 +192,12 @@ def test_what_is_compiled_beside_the_loading_is_what_the_model_needs(tiny_qwen3,
     assert len(traced) > made  # so that the count tells something
 
 
-def test_compiling_beside_the_loading_ends_with_the_form_at_hand_or_with_a_fault(monkeypatch):
+def test_compiling_before_the_loading_ends_with_the_form_at_hand_or_with_a_fault(monkeypatch):
     import threading
 
     from medreason.engine import compiled_ahead
 
-    made, going = [], threading.Event()
+    made, read, going = [], [], threading.Event()
 
     class Slow:
         def __init__(self, shape):
@@ -171,17 +209,23 @@ def test_compiling_beside_the_loading_ends_with_the_form_at_hand_or_with_a_fault
             if rows == 4:
                 raise RuntimeError("no compiler here")
 
+    def found(*forms):
+        return lambda: compiled_ahead.Wanted(None, object(), forms)
+
     monkeypatch.setattr(compiled_ahead, "CompiledLayer", Slow)
-    ahead = compiled_ahead.Ahead(None, object(), ((2, True), (1, True)))
-    ahead.enough()
+    monkeypatch.setattr(compiled_ahead, "read_once", lambda wanted: read.append(wanted))
+    ahead = compiled_ahead.Ahead(found((2, True), (1, True)))
+    ahead._enough = True
     going.set()
     ahead.wait()
-    assert made == [2] and ahead._layer is None
+    assert made == [2] and len(read) == 1
     made.clear()
-    ahead = compiled_ahead.Ahead(None, object(), ((2, True), (4, True), (8, True)))
+    ahead = compiled_ahead.Ahead(found((2, True), (4, True), (8, True)))
     ahead._thread.join(10)
     ahead.wait()
-    assert made == [2, 4] and ahead._layer is None
+    assert made == [2, 4]
+    compiled_ahead.Ahead(lambda: None).wait()
+    assert made == [2, 4]
 
 
 def test_resting_after_many_rows_computes_no_more_rows_than_there_are_places(tiny_qwen3):

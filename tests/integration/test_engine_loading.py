@@ -189,3 +189,29 @@ def test_an_adapter_that_the_own_layers_cannot_wear_is_served_the_plain_way(tiny
     made.switch_adapter(head)
     assert made.provenance.engine == "local, plain"
     assert text(answers(made)[Arm.FINETUNED]) == text(plain[Arm.FINETUNED])
+
+
+def test_what_a_gpu_compiles_is_waited_for_before_the_weights_are_read(
+    tiny_qwen3, tiny_adapter, tmp_path, monkeypatch
+):
+    import transformers
+
+    from medreason.engine.local import LONGEST_COMPILING_S, LocalEngine
+
+    done = []
+
+    class Compiles:
+        def wait(self, most_s=None):
+            done.append(most_s)
+
+    load = transformers.AutoModelForCausalLM.from_pretrained
+    monkeypatch.setattr(
+        transformers.AutoModelForCausalLM,
+        "from_pretrained",
+        lambda *given, **more: done.append("weights") or load(*given, **more),
+    )
+    made = LocalEngine(str(tiny_qwen3), "", "none", DataFolder(tmp_path), tiny_adapter)
+    monkeypatch.setattr(made, "_compile_ahead", Compiles)
+    made.load()
+    assert done == [LONGEST_COMPILING_S, "weights"] and made.state.phase is Phase.READY
+    made.unload()

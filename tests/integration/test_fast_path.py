@@ -9,8 +9,8 @@ import pytest
 from medreason.domain.training import TrainingConfig
 
 pytestmark = [
-    pytest.mark.filterwarnings("ignore:`is_gradient_checkpointing`:FutureWarning"),
-    pytest.mark.filterwarnings("ignore:`gradient_checkpointing_enable`:FutureWarning"),
+    pytest.mark.filterwarnings(f"ignore:`{old}`:FutureWarning")
+    for old in ("is_gradient_checkpointing", "gradient_checkpointing_enable", "gradient_checkpointing")
 ]
 
 ALL_LINEAR = {"q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"}
@@ -211,3 +211,91 @@ def test_four_bit_layers_are_made_plain_and_give_the_same(tmp_path: Path) -> Non
     torch.testing.assert_close(found[0], expected[0], rtol=1e-4, atol=1e-4)
     for name, grad in found[1].items():
         torch.testing.assert_close(grad, expected[1][name], rtol=1e-3, atol=1e-4, msg=name)
+
+
+def test_checkpointing_on_the_first_layers_changes_no_number_and_computes_only_those_again(
+    tiny_qwen3: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Through the trainer: how often each layer is computed in a step, and the adapter that comes of it."""
+    import torch
+    from transformers.models.qwen3.modeling_qwen3 import Qwen3MLP
+
+    from medreason.finetune import fitting
+    from tests.fitting import fitted
+
+    computed: list[int] = []
+    forward = Qwen3MLP.forward
+    monkeypatch.setattr(Qwen3MLP, "forward", lambda self, x: computed.append(id(self)) or forward(self, x))
+    weights, counts = {}, {}
+    for count in (0, 1, 2):
+        monkeypatch.setattr(fitting, "layers_to_checkpoint", lambda *given, count=count: count)
+        computed.clear()
+        done = fitted(
+            tiny_qwen3,
+            tmp_path / str(count),
+            gradient_checkpointing=count > 0,
+            eval_fraction=0.0,
+            max_steps=1,
+            lora_dropout=0.0,
+        )
+        assert done.checkpointed_layers == count
+        made = dict.fromkeys(computed)
+        counts[count] = [computed.count(one) for one in made]
+        weights[count] = {name: one.detach() for name, one in done.model.named_parameters() if one.requires_grad}
+    held_out = counts[0][0] - 2  # passes beside the step's two batches
+    assert counts == {
+        0: [2 + held_out, 2 + held_out],
+        1: [4 + held_out, 2 + held_out],
+        2: [4 + held_out, 4 + held_out],
+    }
+    for count in (1, 2):
+        for name, one in weights[0].items():
+            torch.testing.assert_close(weights[count][name], one, rtol=1e-6, atol=1e-7)
+
+
+def test_what_is_checkpointed_goes_by_the_memory_of_the_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    import torch
+
+    from medreason.finetune.fast.checkpointing import layers_to_checkpoint
+
+    model, free = dressed(), [10**12]
+    config = TrainingConfig(
+        packing=True,
+        max_length=8192,
+        gradient_checkpointing=True,
+        checkpoint_as_needed=True,
+        target_modules="all-linear",
+    )
+    assert layers_to_checkpoint(model, config, [8192]) == 2  # no GPU is asked
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda: (free[0], 10**12))
+    monkeypatch.setattr(torch.cuda, "memory_reserved", lambda: 0)
+    assert layers_to_checkpoint(model, config, [8192]) == 0
+    free[0] = 10**6
+    assert layers_to_checkpoint(model, config, [8192]) == 2
+    assert layers_to_checkpoint(model, TrainingConfig(), [8192]) == 0
+
+
+def test_after_equal_tokens_the_held_out_loss_is_that_of_the_plain_recipe(
+    tiny_qwen3: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two passes over the same rows: one by one on the plain path, and packed on the fast one."""
+    from medreason.finetune import fitting
+    from tests.fitting import fitted
+
+    same = {"rows": 60, "epochs": 2.0, "lora_dropout": 0.0, "max_length": 256, "save_every": 0}
+    same |= {"batch_size": 1, "target_modules": "all-linear", "learning_rate": 0.003}
+    plain = fitted(tiny_qwen3, tmp_path / "plain", accumulation=8, **same)
+    put_on = []
+
+    def take(model: Any, config: TrainingConfig, on_gpu: bool) -> list[str]:
+        put_on.append(fast(model))
+        return []
+
+    monkeypatch.setattr(fitting, "take", take)
+    quick = fitted(tiny_qwen3, tmp_path / "fast", accumulation=2, packing=True, **same)
+    assert put_on and quick.tokens_seen == plain.tokens_seen
+    assert quick.held_out_before == pytest.approx(plain.held_out_before, rel=1e-4)
+    learned = plain.held_out_before - plain.held_out_after
+    assert learned > 0.5
+    assert quick.held_out_after == pytest.approx(plain.held_out_after, abs=0.1 * learned)

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from sqlalchemy import event
 
 from medreason.domain.items import REQUIRED, Instrument, Phase
 from tests.rate_desk import RateDesk, whole
@@ -234,3 +235,15 @@ def test_a_closed_study_says_that_what_was_given_is_kept(desk):
     page.save()
     assert "is closed" in page.said and "mr-fault" in page.said
     assert "closed" in page.act("leave").screen
+
+
+def test_a_save_and_a_draft_take_few_transactions(desk):
+    """Each waits for the interpreter and perhaps for the disk; fifty raters save while answers stream."""
+    page, ended = begin(desk), []
+    event.listen(desk.database.engine, "commit", ended.append)
+    form = {**page.form, **whole(page.form)}
+    page.keep(showing=page.showing, form=form)
+    drafted = len(ended)
+    page.act("save", study="pilot", showing=page.showing, form=form)
+    assert "Saved." in page.said
+    assert drafted <= 2 and len(ended) - drafted <= 8

@@ -1,6 +1,7 @@
 """Who may reach what of the site, without a login, with one, and with somebody else's things in hand."""
 
 import asyncio
+import gc
 import io
 import re
 
@@ -379,7 +380,7 @@ def test_without_users_this_computer_has_one_admin_until_somebody_has_a_password
 
 
 def test_pages_that_were_opened_long_ago_are_forgotten(tmp_path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Each takes up to a megabyte, and Gradio would keep ten thousand."""
+    """Gradio would keep ten thousand."""
     assert SESSIONS_EACH < PAGES_KEPT <= 500
     monkeypatch.setattr("medreason.web.pages.PAGES_KEPT", 5)
     kept: list[gr.Blocks] = []
@@ -391,6 +392,26 @@ def test_pages_that_were_opened_long_ago_are_forgotten(tmp_path, monkeypatch: py
             assert call(rae, f"page{page}", number, []).status_code == 200
             outcome(rae, f"page{page}")
         assert {len(one.state_holder.session_data) for one in kept if one.state_holder.session_data} == {5}
+
+
+def test_an_open_page_keeps_its_values_and_no_description_of_every_component(tmp_path, monkeypatch) -> None:
+    """What is kept of sixty pages is looked through by the garbage collector while everybody waits."""
+    kept: list[gr.Blocks] = []
+    monkeypatch.setattr("tests.shell.build_page", lambda *given: kept.append(build_page(*given)) or kept[-1])
+    with shell(tmp_path) as site:
+        lea = site.logged_in("lea")
+        for name in ("tell_who", "restore"):
+            assert call(lea, "open", event(config_of(lea), name)["id"], []).status_code == 200
+            outcome(lea, "open")
+        (page,) = [one.state_holder.session_data["open"] for one in kept if one.state_holder.session_data]
+        assert page.blocks_config.blocks and not any(page.config_values.values())
+        gc.collect()
+        before = len(gc.get_objects())
+        for number in range(5):
+            assert call(lea, f"another{number}", event(config_of(lea), "tell_who")["id"], []).status_code == 200
+            outcome(lea, f"another{number}")
+        gc.collect()
+        assert (len(gc.get_objects()) - before) / 5 < 1_500
 
 
 def test_streams_leave_places_for_ratings(site: Shell) -> None:

@@ -305,13 +305,22 @@ def test_an_output_that_cannot_be_written_is_refused(tmp_path: Path) -> None:
     assert ran.returncode == 2 and "cannot be written" in ran.stderr
 
 
-def test_several_processes_of_a_launcher_are_refused_before_anything_is_written(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("variables", "words"),
+    [
+        ({"WORLD_SIZE": "2", "LOCAL_WORLD_SIZE": "1"}, "on the GPUs of one machine"),
+        ({"WORLD_SIZE": "3"}, "The settings ask for 2 GPUs, and the launcher started 3 processes"),
+        ({"WORLD_SIZE": "two"}, "WORLD_SIZE of the environment is no number"),
+    ],
+)
+def test_a_launcher_that_does_not_suit_the_run_is_refused_before_anything_is_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, variables: dict[str, str], words: str
 ) -> None:
-    monkeypatch.setenv("WORLD_SIZE", "2")
-    ran = train(tmp_path / "run")
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    ran = train(tmp_path / "run", "gpus=2")
     assert ran.returncode == 2 and ran.stderr.count("\n") == 1
-    assert "one process on one GPU" in ran.stderr and not (tmp_path / "run").exists()
+    assert words in ran.stderr and not (tmp_path / "run").exists()
 
 
 def test_an_output_that_is_a_file_is_refused(tmp_path: Path) -> None:

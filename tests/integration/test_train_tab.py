@@ -5,6 +5,7 @@ import csv
 import math
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -387,6 +388,31 @@ def test_the_form_survives_a_reload_and_a_damaged_entry_is_not_kept(page: Page, 
     page.call("preview", None, *{**DEFAULTS, "max_rows": -9}.values())
     restored = made(folder, service(folder)).restore()
     assert field(restored, "Rows to use") == 9
+
+
+def test_gpus_can_be_chosen_where_there_are_several_and_each_preset_says_what_it_does_with_them(
+    page: Page, tmp_path: Path
+) -> None:
+    label = LABELS["gpus"]
+    restored = page.restore()
+    assert field(restored, label).visible is False and "GPUs" not in text_of(restored)
+    page.services.plan.machine = lambda: replace(MACHINE, gpu_name="NVIDIA H100", gpus=2)
+    restored = page.restore()
+    assert (field(restored, label).visible, field(restored, label).value) == (True, 1)
+    shown = page.call("use_preset", ARTICLE, "CPU demo", *DEFAULTS.values())
+    assert "This machine has 2 GPUs, and one of them trains. With all: 2 GPUs share the 16 batches" in text_of(
+        shown
+    )
+    changed = page.call("preview", ARTICLE, *vars(replace(PRESETS[ARTICLE], gpus=2)).values())
+    assert "This machine has 2 GPUs. 2 GPUs share the 16 batches of each step, 8 each" in text_of(changed)
+
+
+def test_a_number_of_gpus_that_came_from_elsewhere_is_shown_and_refused(page: Page, tmp_path: Path) -> None:
+    file = tmp_path / "two.yaml"
+    file.write_text("gpus: 2\n", encoding="utf-8")
+    loaded = page.call("load_settings", str(file))
+    assert (field(loaded, LABELS["gpus"]).visible, field(loaded, LABELS["gpus"]).value) == (True, 2)
+    assert "The run asks for 2 GPUs, and this computer has none" in text_of(loaded)
 
 
 def test_settings_are_saved_in_a_link_and_loaded_from_a_file(page: Page, tmp_path: Path) -> None:

@@ -39,6 +39,15 @@ def test_conversations_are_listed_newest_first_by_their_last_question(stage: Sta
     assert [line.blinded for line in stage.conversations.listed(stage.user)] == [False, False]
 
 
+def test_a_list_asks_once_which_cases_are_closed_however_long_it_is(stage: Stage) -> None:
+    for question in ("First?", "Second?", "Third?"):
+        stage.asked(question)
+    asked = []
+    stage.comparing.desk._closed_cases = lambda user: asked.append(user) or frozenset({"Second?"})
+    lines = stage.conversations.listed(stage.user)
+    assert [line.first_question for line in lines] == ["Third?", "First?"] and len(asked) == 1
+
+
 def test_somebody_elses_conversation_is_neither_opened_nor_leafed_nor_saved(stage: Stage) -> None:
     view = stage.asked()
     for attempt in (

@@ -83,3 +83,9 @@ def test_long_texts_are_redrawn_less_often(live):
         live.take(AnswerText(Arm.BASELINE, "x" * length))
         pauses.append(pause_s(live.view()))
     assert pauses == [0.1, 0.25, 0.4]
+
+
+def test_many_streams_share_the_redraws_of_one_process(live):
+    assert [pause_s(live.view(), running) for running in (1, 6, 12, 100)] == [0.1, 0.1, 0.2, 0.4]
+    live.take(AnswerText(Arm.BASELINE, "x" * 5_000))
+    assert pause_s(live.view(), 12) == 0.25

@@ -5,7 +5,7 @@ import pytest
 from medreason.errors import Busy
 from medreason.folder import DataFolder
 from medreason.models import gpu_lock
-from medreason.models.gpu_lock import COMPARE, GpuLock, has_gpu
+from medreason.models.gpu_lock import COMPARE, GpuLock, gpu_count, has_gpu
 
 
 def test_one_holds_it_and_the_other_is_told_who(folder: DataFolder, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -41,3 +41,14 @@ def test_looking_who_holds_it_takes_nothing_away(folder: DataFolder) -> None:
 def test_a_hidden_gpu_is_none(monkeypatch: pytest.MonkeyPatch, hidden: str) -> None:
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", hidden)
     assert not has_gpu()
+
+
+@pytest.mark.parametrize(("visible", "count"), [(None, 4), ("2,3", 2), ("0,1,2,3,4,5", 4), ("GPU-ab", 1), ("", 0)])
+def test_only_gpus_that_may_be_seen_count(
+    monkeypatch: pytest.MonkeyPatch, visible: str | None, count: int
+) -> None:
+    monkeypatch.setattr(gpu_lock, "_driver_count", lambda: 4)
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    if visible is not None:
+        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
+    assert gpu_count() == count

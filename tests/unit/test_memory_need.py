@@ -13,7 +13,15 @@ import pytest
 from medreason.domain.training import TrainingConfig
 from medreason.finetune import memory_need
 from medreason.finetune.calibration import BESIDE_NF4_BYTES, CUDA_BYTES
-from medreason.finetune.memory_need import ADAPTER, KEPT, kept_by_a_layer, memory_parts, precision_of
+from medreason.finetune.memory_need import (
+    ADAPTER,
+    FILLED,
+    KEPT,
+    checkpointed_layers,
+    kept_by_a_layer,
+    memory_parts,
+    precision_of,
+)
 from medreason.finetune.presets import ARTICLE, BALANCED, CPU_DEMO, FAST, PRESETS, SMALL_GPU
 from medreason.finetune.workload import Workload
 from medreason.models.base_shape import EMBEDDED, QWEN3_8B
@@ -36,6 +44,7 @@ MEASURED = [
     (FAST, {}, 51.26),
     (BALANCED, {}, 10.90),
     (SMALL_GPU, SHORT, 7.44),
+    (SMALL_GPU, {}, 8.41),
 ]
 # GB that a micro-batch of the presets takes at its highest on the plain path, CUDA's own left out
 PEAKS = [
@@ -49,7 +58,8 @@ PEAKS = [
 
 
 def bytes_of(config: TrainingConfig, gpu: bool = True) -> float:
-    return sum(part.amount for part in memory_parts(config, QWEN3_8B, WORK, gpu))
+    layers = checkpointed_layers(config, QWEN3_8B, WORK, gpu, 80e9)
+    return sum(part.amount for part in memory_parts(config, QWEN3_8B, WORK, gpu, layers))
 
 
 @pytest.mark.parametrize(("beside", "settings", "counted"), TRACED)
@@ -138,3 +148,24 @@ def test_the_demo_needs_2_gib_without_a_gpu(tmp_path: Path) -> None:
     work = Workload(53, 3, 318, 348, 372)
     needed = sum(part.amount for part in memory_parts(PRESETS[CPU_DEMO], EMBEDDED, work, gpu=False))
     assert 1.6 < needed / 1024**3 < 2.6
+
+
+def test_no_more_layers_are_checkpointed_than_memory_asks_for() -> None:
+    config, layers = PRESETS[FAST], QWEN3_8B.layers
+
+    def chosen(room: float, **settings: bool) -> int:
+        return checkpointed_layers(replace(config, **settings), QWEN3_8B, WORK, True, room)
+
+    def needed(count: int) -> float:
+        return sum(part.amount for part in memory_parts(config, QWEN3_8B, WORK, True, count))
+
+    counts = [chosen(room * 1e9) for room in (80, 48, 40, 24, 12, 1)]
+    assert counts[0] == 0 and counts[-1] == layers
+    assert counts == sorted(counts) and 0 < counts[1] < counts[2] < counts[3] < layers
+    for room, count in zip((48e9, 40e9, 24e9), counts[1:4], strict=True):
+        assert needed(count) <= FILLED * room < needed(count - 1)
+    assert chosen(0) == chosen(80e9, checkpoint_as_needed=False) == layers  # nothing is known, or asked for
+    assert chosen(1e9, gradient_checkpointing=False) == 0
+    assert checkpointed_layers(config, QWEN3_8B, WORK, False, 80e9) == layers
+    kept = next(part for part in memory_parts(config, QWEN3_8B, WORK, True, 12) if part.what == KEPT)
+    assert "24 layers" in kept.formula and "12 layers" in kept.formula

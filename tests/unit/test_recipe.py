@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from medreason.domain.setting import settings_of
 from medreason.domain.training import TrainingConfig
-from medreason.finetune.recipe import Rhythm, lora_settings, rhythm, step_count, trainer_settings
+from medreason.finetune.recipe import Rhythm, lora_settings, rhythm, shared_words, step_count, trainer_settings
 
 # These act before the recipe or after it, each with a test of its own: on the run's name, on which base is loaded
 # and how, on which rows are taken and how they become tokens, on what is kept and drawn.
@@ -32,6 +32,7 @@ ELSEWHERE = {
     "best_by_held_out",
     "tensorboard",
     # of the fast path, which test_fast_path covers
+    "checkpoint_as_needed",
     "attention",
     "fused_lora",
     "compiled_parts",
@@ -46,6 +47,7 @@ OTHER = {
     "lora_dropout": 0.3,
     "log_every": 7,
     "save_every": 7,
+    "gpus": 3,
 }
 
 
@@ -109,3 +111,26 @@ def test_it_saves_after_each_pass_or_as_often_as_told_and_at_the_end() -> None:
 def test_it_logs_the_first_step_the_last_and_as_often_as_told() -> None:
     found = rhythm(TrainingConfig(log_every=4), 100)
     assert [step for step in range(1, 11) if found.logs(step, 10)] == [1, 4, 8, 10]
+
+
+@given(st.integers(1, 3000), st.integers(1, 4), st.integers(1, 9), st.integers(2, 8))
+def test_gpus_that_share_a_step_evenly_change_no_step(rows: int, batch: int, each: int, gpus: int) -> None:
+    alone = TrainingConfig(batch_size=batch, accumulation=each * gpus)
+    shared = replace(alone, gpus=gpus)
+    assert step_count(shared, rows) == step_count(alone, rows)
+    assert rhythm(shared, rows) == rhythm(alone, rows)
+    assert trainer_settings(shared, Path("scratch"), rows, gpu=True)["gradient_accumulation_steps"] == each
+
+
+def test_gpus_that_cannot_share_a_step_evenly_say_what_becomes_of_it() -> None:
+    config = TrainingConfig(accumulation=3, gpus=2, epochs=1.0)
+    assert step_count(config, 12) == 3 and step_count(replace(config, gpus=1), 12) == 4
+    assert shared_words(config) == (
+        "2 GPUs cannot share the 3 batches of each step evenly, so each takes 2: a step sees 4 batches, and there "
+        "are fewer steps."
+    )
+    assert shared_words(replace(config, accumulation=1)).startswith("2 GPUs cannot share the 1 batch of each step")
+    assert shared_words(replace(config, accumulation=16)) == (
+        "2 GPUs share the 16 batches of each step, 8 each: the steps stay what they were."
+    )
+    assert shared_words(TrainingConfig()) == ""

@@ -363,3 +363,13 @@ def test_a_clock_that_steps_back_changes_no_order(path, monkeypatch):
     assert desk.sessions.open(desk.local, "Anna", done[0]).previous.value(Side.LEFT, "D") == 1
     assert desk.store.audit.verify().holds
     desk.close()
+
+
+def test_the_moment_a_case_is_opened_is_kept_and_the_first_one_stands(path):
+    desk = with_study(path)
+    view = desk.sessions.next(desk.local, "Anna", "pilot")
+    first = desk.store.showings.opened([view.showing_id])
+    assert set(first) == {(view.showing_id, view.phase)}
+    desk.sessions.open(desk.local, "Anna", view.showing_id)
+    assert desk.store.showings.opened([view.showing_id]) == first
+    desk.close()

@@ -98,6 +98,28 @@ def test_the_articles_own_format_says_that_compare_asks_otherwise(plan) -> None:
     assert next(one for one in planned.findings if one.key == "text_format").severity is Severity.WARNING
 
 
+def test_more_gpus_than_there_are_cannot_start(plan) -> None:
+    planned = plan(replace(DEMO, gpus=2, accumulation=2))
+    assert planned.blocked and "this computer has none that can be used" in said(planned, "gpus")
+    planned = plan(replace(PRESETS[BALANCED], gpus=4), replace(H100, gpus=2))
+    assert planned.blocked and "has 2. Set “GPUs to use” to 2." in said(planned, "gpus")
+
+
+def test_two_gpus_halve_the_time_of_the_steps_and_hold_a_little_more(plan) -> None:
+    two = replace(H100, gpus=2)
+    alone, shared = (plan(replace(PRESETS[ARTICLE], gpus=gpus), two) for gpus in (1, 2))
+    assert not shared.blocked and "gpus_uneven" not in keys(shared)
+    assert shared.estimate.steps == alone.estimate.steps
+    training = [
+        next(one for one in planned.estimate.time if one.what == "Training") for planned in (alone, shared)
+    ]
+    assert training[1].amount == pytest.approx(training[0].amount / 2)
+    assert "batches on each GPU" in training[1].formula
+    assert 0 < shared.estimate.gpu_memory_bytes - alone.estimate.gpu_memory_bytes < 100 * 10**6
+    uneven = plan(replace(PRESETS[ARTICLE], gpus=2, accumulation=3), two)
+    assert "a step sees 4 batches" in said(uneven, "gpus_uneven")
+
+
 def test_memory_beyond_what_is_free_names_both_numbers_and_can_be_overridden(plan) -> None:
     planned = plan(PRESETS[BALANCED], replace(H100, gpu_memory_free=8 * GB))
     text = said(planned, "gpu_memory")

@@ -1,0 +1,49 @@
+"""Gradient checkpointing on no more layers than memory asks for.
+
+A checkpointed layer keeps what enters it and is computed again on the way backwards. The first layers are taken:
+they go backwards last, when the others hold nothing any more, so that computing them again adds nothing to the
+peak.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from transformers import TrainerCallback
+from transformers.modeling_layers import GradientCheckpointingLayer
+
+from medreason.domain.training import TrainingConfig
+from medreason.finetune.memory_need import checkpointed_layers
+from medreason.finetune.workload import Workload
+from medreason.models.base_shape import shape_of
+
+
+def layers_to_checkpoint(model: Any, config: TrainingConfig, lengths: Sequence[int]) -> int:
+    """How many of `model`'s layers are checkpointed while it trains on rows of these lengths in tokens, packed
+    ones where rows are packed. A model of unknown shape has all of them checkpointed, or none."""
+    layers = len(checkpointable(model))
+    if not config.gradient_checkpointing:
+        return 0
+    shape = shape_of(model.get_base_model().config.to_dict())
+    if shape is None or not config.checkpoint_as_needed or not torch.cuda.is_available():
+        return layers
+    work = Workload.counted(len(lengths), 0, lengths)
+    free, _ = torch.cuda.mem_get_info()
+    count = checkpointed_layers(config, shape, work, True, free + torch.cuda.memory_reserved())
+    print(f"Gradient checkpointing is on {count} of {layers} layers, as memory asks for.", flush=True)
+    return count
+
+
+class FirstLayers(TrainerCallback):
+    """Once the trainer has switched checkpointing on everywhere, leaves it on in the first `count` layers only."""
+
+    def __init__(self, count: int):
+        self._count = count
+
+    def on_train_begin(self, args: Any, state: Any, control: Any, model: Any = None, **more: Any) -> None:
+        for layer in checkpointable(model)[self._count :]:
+            layer.gradient_checkpointing = False
+
+
+def checkpointable(model: Any) -> list[Any]:
+    return [module for module in model.modules() if isinstance(module, GradientCheckpointingLayer)]
