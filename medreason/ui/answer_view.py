@@ -124,12 +124,13 @@ def messages(asked: str, view: SideView) -> Frame:
 
 
 def column(earlier: Sequence[PairView], side: Side) -> Frame:
-    """The turns before the last one; of a turn with several versions, which one this is."""
+    """The turns before the last one; of a turn with several versions, which one this is. That stands above the
+    question, where no fence that the question leaves open can take it in."""
     said: Frame = []
     for turn in earlier:
         asked, *answered = messages(turn.question, turn.side(side))
         if turn.versions > 1:
-            asked["content"] = f"{asked['content']}\n\n*{KEPT_HERE.format(turn.version, turn.versions)}*"
+            asked["content"] = f"*{KEPT_HERE.format(turn.version, turn.versions)}*\n\n{asked['content']}"
         said += [asked, *answered]
     return said
 

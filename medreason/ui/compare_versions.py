@@ -31,7 +31,14 @@ class EarlierVersions:
     def build(self) -> None:
         plain: dict[str, Any] = {"sanitize_html": False, "latex_delimiters": []}
         with gr.Accordion(FOLD, open=False, visible=False, elem_classes="mr-versions") as self.fold:
-            self.choice = gr.Dropdown([], value=None, label="Version to read", info=HOW, elem_id="version-to-read")
+            self.choice = gr.Dropdown(
+                [],
+                value=None,
+                label="Version to read",
+                info=HOW,
+                elem_id="version-to-read",
+                elem_classes="mr-pick",
+            )
             self.asked = gr.Markdown("", **plain)
             with gr.Row(elem_classes="mr-pair", equal_height=False, elem_id="version-pair"):
                 for side in SIDES:
@@ -103,7 +110,7 @@ def top(pair: PairView, side: Side) -> str:
         return head
     title, name = answer_view.thought_title(view), f"Thinking on the {side.value}, earlier version"
     return (
-        f'{head}<details class="mr-read"><summary>{html.escape(title)}</summary>'
+        f'{head}<details class="mr-read mr-read-thinking"><summary>{html.escape(title)}</summary>'
         f'<div class="mr-words" tabindex="0" role="region" aria-label="{name}">'
         f"<p>{answer_view.line(view.answer.thinking)}</p></div></details>"
     )

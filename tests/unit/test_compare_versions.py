@@ -5,18 +5,22 @@ from html.parser import HTMLParser
 
 import gradio as gr
 import pytest
+from markdown_it import MarkdownIt
 
+from medreason.data.cases import load_cases
+from medreason.demo import CASES
 from medreason.domain.arms import SIDES, Arm
 from medreason.domain.conversation import Conversation
 from medreason.domain.sampling import Sampling
 from medreason.engine.scripted import Script
-from medreason.errors import NotFound
+from medreason.errors import NotAllowed, NotFound
 from medreason.folder import DataFolder
 from medreason.services.pair_view import PairView
 from medreason.ui import answer_view, compare_versions
 from medreason.ui.compare_versions import EarlierVersions
 from tests.stage import Stage
 
+DECK = load_cases(CASES)[:3]
 HOSTILE = "</details></div><script>x</script>\n\n\"'> <img src=x onerror=alert(1)> # h"
 
 
@@ -109,6 +113,68 @@ def test_the_earlier_question_says_which_of_its_versions_it_is(stage: Stage) -> 
         asked, *_ = answer_view.column(turns[:-1], side)
         assert "Version 2 of 3." in str(asked["content"]) and compare_versions.FOLD in str(asked["content"])
         assert "Version" not in str(answer_view.column([turns[-1]], side))
+
+
+@pytest.mark.parametrize(
+    "question", ["Read:\n```\nK 6.1", "~~~~\nK 6.1", "```mermaid\ngraph", "> ```\n> K 6.1", "- a\n\n  ```"]
+)
+def test_no_open_fence_of_a_question_takes_in_the_line_of_its_version(stage: Stage, question: str) -> None:
+    first = stage.asked(question)
+    stage.ended(stage.comparing.regenerate(stage.user, first.pair_id, Sampling()))
+    stage.asked("On from it?", conversation_id=first.conversation_id)
+    asked, *_ = answer_view.column(stage.conversations.open(stage.user, first.conversation_id)[:-1], SIDES[0])
+    blocks = MarkdownIt().parse(str(asked["content"]))
+    assert [one.type for one in blocks[:3]] == ["paragraph_open", "inline", "paragraph_close"]
+    assert blocks[1].content == f"*{answer_view.KEPT_HERE.format(2, 2)}*"
+    assert sum("Version 2 of 2" in one.content for one in blocks) == 1
+
+
+def asked_on_by_a_rater(stage: Stage) -> PairView:
+    """The first of two versions of a rater's question, from the second of which the rater asked on."""
+    live = stage.comparing.ask(stage.rater, "First?", Sampling(), blind=True)
+    first = stage.ended_by(live, stage.rater)
+    again = stage.comparing.regenerate(stage.rater, first.pair_id, Sampling())
+    stage.ended_by(again, stage.rater)
+    on = stage.comparing.ask(stage.rater, "On?", Sampling(), blind=True, conversation_id=first.conversation_id)
+    stage.ended_by(on, stage.rater)
+    return first
+
+
+@pytest.mark.parametrize("rated", [False, True], ids=["unrated", "rated"])
+def test_a_rater_reads_a_version_without_the_name_of_a_model(stage: Stage, rated: bool) -> None:
+    first = asked_on_by_a_rater(stage)
+    if rated:
+        stage.pairs.reveal(first.pair_id)
+    seen = stage.conversations.look(stage.rater, first.pair_id)
+    assert (seen.version, seen.left.arm is not None) == (1, rated)
+    assert seen.left.provenance is None and seen.right.provenance is None
+    read = " ".join(EarlierVersions().show(seen, 2)).lower()
+    assert "version 1 of 2" in read and seen.left.answer.text.lower() in read
+    model = stage.engine.provenance
+    for name in (model.base_model, model.adapter, "provenance", "sha256", "scripted", "what answered"):
+        assert name and name.lower() not in read, name
+
+
+def test_a_version_on_a_case_that_is_closed_is_neither_listed_nor_read(folder: DataFolder) -> None:
+    closed: set[str] = set()
+    stage = Stage(folder, DECK, lambda user: frozenset(closed if user.id == stage.user.id else ()))
+    first = stage.asked(DECK[1].text)
+    stage.ended(stage.comparing.ask_again(stage.user, first.pair_id, Sampling(), question="Something else?"))
+    stage.asked("On from it?", conversation_id=first.conversation_id)
+    turns = stage.conversations.open(stage.user, first.conversation_id)
+
+    def listed() -> list[int]:
+        return [one.version for one in stage.conversations.versions_before(stage.user, turns)]
+
+    assert listed() == [1, 2]
+    closed.add(DECK[1].case_id)
+    assert listed() == [2], "the shown version is on no case"
+    with pytest.raises(NotAllowed, match="being rated"):
+        stage.conversations.look(stage.user, first.pair_id)
+    assert stage.conversations.look(stage.user, turns[0].pair_id).question == "Something else?"
+    closed.clear()
+    assert listed() == [1, 2]
+    assert stage.conversations.look(stage.user, first.pair_id).question == DECK[1].text
 
 
 def test_what_is_being_read_stays_in_the_same_conversation_and_goes_with_another(stage: Stage) -> None:
