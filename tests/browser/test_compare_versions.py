@@ -162,6 +162,9 @@ def test_versions_can_be_read_by_everybody(
             reading(page).locator("summary").filter(has_text=fold).click()
         expect(reading(page).get_by_role("region", name="Thinking on the right, earlier version")).to_be_visible()
         assert clear_of_arrow(page.get_by_label("Version to read")), "the chosen version runs into the arrow"
+        parts = [reading(page).locator(part).first for part in (".mr-words p", ".mr-answer p")]
+        thinking, answer = (part.evaluate("part => getComputedStyle(part).color") for part in parts)
+        assert thinking != answer, "thinking is set apart by its tone"
         page.wait_for_timeout(700)  # transitions have to end before colours are read
         page.screenshot(path=tmp_path / f"versions-{width}-{scheme}.png", full_page=True)
         over = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
