@@ -173,8 +173,10 @@ def test_the_last_question_can_be_edited_or_left_as_it_was(page: Page) -> None:
 
 def test_the_thinking_switch_takes_its_own_sampling_and_leaves_what_was_changed(page: Page) -> None:
     page.get_by_role("button", name=SAMPLING).click()
+    page.wait_for_timeout(500)  # a panel is unfolded and read before anything in it is changed
     page.get_by_label("Top-k").fill("50")
     page.get_by_label("Top-k").blur()
+    page.wait_for_timeout(300)  # nobody is at the next field at once
     page.get_by_label("Ask for thinking").uncheck()
     expect(page.get_by_label("Temperature")).to_have_value("0.7")
     expect(page.get_by_label("Top-p")).to_have_value("0.8")
