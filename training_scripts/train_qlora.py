@@ -10,7 +10,7 @@ import argparse
 import shutil
 import sys
 import traceback
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -51,6 +51,19 @@ if TYPE_CHECKING:
 
 COMPLETED, FAILED, REFUSED, STOPPED = 0, 1, 2, 143
 EMBEDDED_ID = "HuggingFaceTB/SmolLM2-135M-Instruct"
+
+
+@dataclass(frozen=True)
+class Job:
+    """What every process of a run has read before it trains."""
+
+    config: TrainingConfig
+    source: BaseSource
+    base: LoadedBase
+    rows: TrainingRows
+    output: Path
+    resumption: Resumption | None
+    ranks: Ranks
 
 
 def parser() -> argparse.ArgumentParser:
@@ -123,7 +136,8 @@ def main(words: list[str]) -> int:
         settle(config.gpus)
         gather(ranks, config, source, recorder)
         base = load_base(source, lambda share, words: loading(words))
-        return run(config, source, base, rows, output, recorder, stopping, resumption, ranks)
+        job = Job(config, source, base, rows, output, resumption, ranks)
+        return run(job, recorder, stopping)
     except Stopped:
         return ended(recorder, RunState.STOPPED, stopped_words(recorder, output), STOPPED)
     except MedReasonError as fault:
@@ -173,7 +187,8 @@ def assist(options: argparse.Namespace, output: Path, ranks: Ranks) -> int:
         settle(config.gpus)
         ranks.meet()
         base = load_base(source, gpu=ranks.rank)
-        train(config, source, base, rows, output, Unwritten(output), Stopping(), resumption, ranks)
+        job = Job(config, source, base, rows, output, resumption, ranks)
+        train(job, Unwritten(output), Stopping())
         return COMPLETED
     except MedReasonError as fault:
         tell(str(fault))
@@ -195,27 +210,17 @@ def begin(output: Path, resumption: Resumption | None) -> Recorder:
     return recorder
 
 
-def run(
-    config: TrainingConfig,
-    source: BaseSource,
-    base: LoadedBase,
-    rows: TrainingRows,
-    output: Path,
-    recorder: Recorder,
-    stopping: Stopping,
-    resumption: Resumption | None,
-    ranks: Ranks,
-) -> int:
+def run(job: Job, recorder: Recorder, stopping: Stopping) -> int:
     """Train, then write the adapter whole or not at all."""
     from medreason.finetune.result import clear_unfinished_adapter, write_adapter
 
-    clear_unfinished_adapter(output)
-    task, fitted = train(config, source, base, rows, output, recorder, stopping, resumption, ranks)
-    ranks.over()
+    clear_unfinished_adapter(job.output)
+    task, fitted = train(job, recorder, stopping)
+    job.ranks.over()
     if fitted.stopped and not fitted.steps:
-        return ended(recorder, RunState.STOPPED, stopped_words(recorder, output), STOPPED)
+        return ended(recorder, RunState.STOPPED, stopped_words(recorder, job.output), STOPPED)
     recorder.state(RunState.SAVING, "Saving the adapter.")
-    write_adapter(base, task, fitted, data_of(rows), recorder.elapsed_s)
+    write_adapter(job.base, task, fitted, data_of(job.rows), recorder.elapsed_s)
     if fitted.stopped:
         at = f"Stopped at step {fitted.steps} of {fitted.total_steps}."
         kept = "The adapter as it stood then is kept, and the run can go on from there."
@@ -225,32 +230,23 @@ def run(
     return ended(recorder, RunState.COMPLETED, sentence, COMPLETED)
 
 
-def train(
-    config: TrainingConfig,
-    source: BaseSource,
-    base: LoadedBase,
-    rows: TrainingRows,
-    output: Path,
-    recorder: Recorder,
-    stopping: Stopping,
-    resumption: Resumption | None,
-    ranks: Ranks,
-) -> "tuple[Task, Fitted]":
+def train(job: Job, recorder: Recorder, stopping: Stopping) -> "tuple[Task, Fitted]":
     """What every process of a run does."""
     from medreason.finetune.fitting import fit
 
+    base, rows, ranks = job.base, job.rows, job.ranks
     task = task_of(
-        config,
+        job.config,
         base,
-        base_name(source),
+        base_name(job.source),
         map(texts, rows.train),
         map(texts, rows.held_out),
         rows.name,
-        output,
-        resumption,
+        job.output,
+        job.resumption,
     )
     if ranks.first:
-        write_config(config, output / CONFIG_FILE)
+        write_config(job.config, job.output / CONFIG_FILE)
     ranks.require_same(base.sha256, task.made.rows_sha256)
     return task, fit(base.model, base.tokenizer, task, recorder, stopping, ranks)
 

@@ -53,40 +53,25 @@ def measure(
     """A row a figure. The first preset is what the others are compared with; each preset is run with every number
     of `gpus`, against itself with the first of them."""
     found: list[dict[str, object]] = []
-    alone: dict[str, float] = {}
+    speeds: dict[str, float] = {}  # with the first number of GPUs
+    peak = product_flops()
     for number in gpus:
         words = [*overrides, f"gpus={number}"] if len(gpus) > 1 or number > 1 else overrides
-        if number == gpus[0]:
-            found += _presets(presets, base, rows, steps, words, alone)
-            continue
+        again = number != gpus[0]
+        ending = f"_{number}_gpus" if again else ""
         for name, config, folder in each(presets, base, rows, steps, words):
-            speed, _, more = _run(name, config, folder)
-            print(f"{name}: {speed:.0f} useful tokens a second on {number} GPUs", file=sys.stderr, flush=True)
-            what = f"{name}: useful tokens a second with {number} GPUs against {gpus[0]}"
-            found.append(figure(f"train_{slug(name)}_{number}_gpus", what, speed, "tokens/s", alone[name]))
-            found += [{**row, "id": f"{row['id']}_{number}_gpus"} for row in more]
-    return found
-
-
-def _presets(
-    presets: Sequence[str], base: Path, rows: str, steps: int, overrides: Sequence[str], alone: dict[str, float]
-) -> list[dict[str, object]]:
-    """The presets against the first of them; `alone` learns how quick each was."""
-    found: list[dict[str, object]] = []
-    first = 0.0
-    peak = product_flops()
-    for name, config, folder in each(presets, base, rows, steps, overrides):
-        speed, checkpointed, more = _run(name, config, folder)
-        first, alone[name] = first or speed, speed
-        print(f"{name}: {speed:.0f} useful tokens a second", file=sys.stderr, flush=True)
-        what = f"{name}: useful tokens a second against {presets[0]}"
-        found.append(figure(f"train_{slug(name)}", what, speed, "tokens/s", first))
-        found += more
-        shape = base_shape(config, folder)
-        if peak and shape is not None:
-            most = peak / flops_a_token(shape, checkpointed / shape.layers)
-            what = f"{name}: against all products at the {peak / 1e12:.0f} TFLOP/s of one large product"
-            found.append(figure(f"ceiling_{slug(name)}", what, speed, "tokens/s", most))
+            speed, checkpointed, more = _run(name, config, folder)
+            print(f"{name}: {speed:.0f} useful tokens a second, GPUs: {number}", file=sys.stderr, flush=True)
+            speeds.setdefault(name, speed)
+            against = f"with {number} GPUs against {gpus[0]}" if again else f"against {presets[0]}"
+            what, other = f"{name}: useful tokens a second {against}", speeds[name if again else presets[0]]
+            found.append(figure(f"train_{slug(name)}{ending}", what, speed, "tokens/s", other))
+            found += [{**row, "id": f"{row['id']}{ending}"} for row in more]
+            shape = base_shape(config, folder)
+            if peak and shape is not None and not again:
+                most = peak / flops_a_token(shape, checkpointed / shape.layers)
+                what = f"{name}: against all products at the {peak / 1e12:.0f} TFLOP/s of one large product"
+                found.append(figure(f"ceiling_{slug(name)}", what, speed, "tokens/s", most))
     return found
 
 

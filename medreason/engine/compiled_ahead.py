@@ -65,10 +65,9 @@ class Ahead:
             if wanted is None:
                 return
             compiled = CompiledLayer(wanted.shape)
-            for number, form in enumerate(wanted.forms):
+            read_once(wanted)
+            for form in wanted.forms:
                 compiled.make(wanted.layer, *form, LENGTH)
-                if number == 0:
-                    read_once(wanted)
                 if self._enough:
                     return
         except MedReasonError:

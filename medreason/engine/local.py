@@ -7,6 +7,7 @@ Knows nothing of users, pages or the store. Importing this file loads torch.
 import gc
 import logging
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -189,12 +190,12 @@ class LocalEngine:
         return Ahead(lambda: wanted_for(source, adapter))
 
     def _load_base(self, ahead: Ahead | None) -> LoadedBase:
-        def compiled() -> None:
-            if ahead is not None:
-                self._report(0.6, "Preparing this GPU for the model…")
-                ahead.wait(LONGEST_COMPILING_S)
+        meanwhile = partial(self._wait_for, ahead) if ahead is not None else None
+        return load_base(resolve_base(*self._asked_for), self._report, meanwhile)
 
-        return load_base(resolve_base(*self._asked_for), self._report, compiled)
+    def _wait_for(self, ahead: Ahead) -> None:
+        self._report(0.6, "Preparing this GPU for the model…")
+        ahead.wait(LONGEST_COMPILING_S)
 
     def _report(self, share: float, message: str) -> None:
         self._state = EngineState(Phase.LOADING, message, share)

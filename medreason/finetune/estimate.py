@@ -6,10 +6,10 @@ The parts are reckoned in `memory_need`, `time_need` and `disk_need`, by the con
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from medreason.domain.estimate import Estimate, Machine, Part
+from medreason.domain.estimate import Estimate, Machine
 from medreason.domain.training import TrainingConfig
 from medreason.finetune.disk_need import disk_parts
-from medreason.finetune.memory_need import checkpointed_layers, memory_parts, precision_of
+from medreason.finetune.memory_need import checkpointed_layers, memory_parts
 from medreason.finetune.time_need import earlier_run, time_parts
 from medreason.finetune.workload import Workload
 from medreason.models.base_shape import BaseShape
@@ -30,21 +30,9 @@ def estimate(
     again = checkpointed_layers(config, shape, work, gpu, machine.gpu_memory) if shape else 0
     earlier = earlier_run(manifests, config, machine)
     return Estimate(
-        gpu_memory=(*memory_parts(config, shape, work, gpu, again), *exchanged(config, shape, gpu))
-        if shape
-        else (),
+        gpu_memory=memory_parts(config, shape, work, gpu, again) if shape else (),
         disk=disk_parts(config, shape, gpu, download) if shape else (),
         time=time_parts(config, shape, work, machine, earlier, again),
         steps=work.steps(config),
         measured_by=earlier.name if earlier else "",
     )
-
-
-def exchanged(config: TrainingConfig, shape: BaseShape, gpu: bool) -> tuple[Part, ...]:
-    """What each of several GPUs holds besides: the adapter's gradients once more, on their way to the others."""
-    if config.gpus == 1:
-        return ()
-    adapter = shape.adapter_parameters(config.lora_rank, config.target_modules)
-    size = precision_of(config, shape, gpu).adapter
-    formula = f"{adapter / 1e6:.3g} million weights × {size} bytes"
-    return (Part("Gradients between the GPUs", float(adapter * size), formula),)

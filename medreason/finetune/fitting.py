@@ -181,9 +181,8 @@ def _train(
     if reporter.asked():
         return 0.0
     if reporter.ranks.rank and not resumption:
-        torch.manual_seed(
-            trainer.args.seed + reporter.ranks.rank
-        )  # each leaves other inputs out where dropout acts
+        # Each process leaves other inputs out where dropout acts.
+        torch.manual_seed(trainer.args.seed + reporter.ranks.rank)
     which = "first" if resumption is None else "next"
     recorder.state(RunState.TRAINING, f"Training: the {which} step is being made.")
     trainer.train(resume_from_checkpoint=str(resumption.place) if resumption else None)

@@ -20,11 +20,12 @@ from medreason.finetune.calibration import (
 from medreason.finetune.workload import Workload
 from medreason.models.base_shape import BaseShape
 
-WEIGHTS, ADAPTER, KEPT, AT_WORK, GAPS, BESIDES = (
+WEIGHTS, ADAPTER, KEPT, AT_WORK, EXCHANGED, GAPS, BESIDES = (
     "Base model",
     "Adapter, gradients, optimizer",
     "Kept for the backward pass",
     "One layer, or the loss, at work",
+    "Gradients between the GPUs",
     "Gaps in the heap",
     "The software itself",
 )
@@ -78,10 +79,10 @@ def memory_parts(
     config: TrainingConfig, shape: BaseShape, work: Workload, gpu: bool, checkpointed: int | None = None
 ) -> tuple[Part, ...]:
     """The parts that are held at the moment of the peak, in bytes. `checkpointed` layers, from the first on, keep
-    only what enters them; None: all or none, as the configuration says. They go backwards last, when the others
+    only what enters them; None: as many as where no GPU is known. They go backwards last, when the others
     hold nothing any more, so computing one again adds to the peak only where all are checkpointed."""
     if checkpointed is None:
-        checkpointed = shape.layers if config.gradient_checkpointing else 0
+        checkpointed = checkpointed_layers(config, shape, work, gpu, room=0)
     bits = precision_of(config, shape, gpu)
     rows, length = work.largest_batch(config)
     tokens = rows * length
@@ -107,7 +108,7 @@ def memory_parts(
         f"the larger of a layer of {batch} tokens {again} ({layer / GIB:.2f} GiB) and the loss in tiles of "
         f"{LOSS_TILE[0]:,} tokens × {LOSS_TILE[1]:,} words ({loss / GIB:.2f} GiB)"
     )
-    parts = (
+    parts: tuple[Part, ...] = (
         Part(
             WEIGHTS,
             shape.linear_parameters * bits.linear + shape.table_parameters * bits.table,
@@ -123,6 +124,8 @@ def memory_parts(
         kept,
         Part(AT_WORK, max(layer, loss), larger),
     )
+    if config.gpus > 1:  # the adapter's gradients once more, on their way to the others
+        parts += (Part(EXCHANGED, adapter * bits.adapter, f"{_count(adapter)} weights × {bits.adapter} bytes"),)
     if gpu:
         return (*parts, Part(BESIDES, CUDA_BYTES, "CUDA's context and the workspace of its products, as measured"))
     working = sum(part.amount for part in parts[1:])
