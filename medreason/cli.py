@@ -23,6 +23,7 @@ from medreason.arguments import Parser, server_of
 from medreason.collector import settle
 from medreason.commands import backups, doctor, exchange, users
 from medreason.errors import Invalid, MedReasonError
+from medreason.heaps import keep_few
 from medreason.settings import AppSettings
 
 if TYPE_CHECKING:
@@ -146,6 +147,7 @@ def _load(serving: "Serving") -> None:
 
 
 def _serve(options: argparse.Namespace) -> int:
+    keep_few()
     settings = AppSettings(
         host=options.host,
         port=options.port,

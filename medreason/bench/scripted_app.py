@@ -19,6 +19,7 @@ from medreason.domain.conversation import Conversation
 from medreason.domain.events import AnswerText, Event, ThinkingText
 from medreason.domain.sampling import Sampling
 from medreason.engine.scripted import Script, ScriptedEngine
+from medreason.heaps import keep_few
 from medreason.settings import AppSettings
 
 WORDS_A_SECOND = 50.0
@@ -62,6 +63,7 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--at-once", type=int, required=True, help="answers that may run at once")
     parser.add_argument("--lateness", type=Path, help="a file for how late the event loop was in each second")
     given = parser.parse_args(arguments)
+    keep_few()
 
     import uvicorn
 

@@ -3,12 +3,16 @@
 By itself Gradio also keeps a description of every component of every page, renewed with each update, for links to
 the page as it stands. There are none here. Of an admin's page that was some 8,000 objects; sixty pages made the
 garbage collector hold up everybody for a third of a second, and more on a slower computer.
+
+By itself Gradio also gives a component a new number each time that it is changed, and keeps it a second time under
+that number once it is given a value. So a page that is used would grow as long as it is open.
 """
 
 from types import SimpleNamespace
 from typing import Any
 
 import gradio as gr
+from gradio.blocks import Block
 from gradio.state_holder import SessionState, StateHolder
 
 
@@ -21,8 +25,17 @@ class OpenPages(StateHolder):
         return super().__getitem__(session_id)
 
 
-def _opened(blocks: gr.Blocks) -> SessionState:
-    page = SessionState(SimpleNamespace(default_config=blocks.default_config, blocks={}))
+class OpenPage(SessionState):
+    """A changed component keeps the number of the one whose place it takes."""
+
+    def __setitem__(self, key: int, value: Any) -> None:
+        if isinstance(value, Block):
+            value._id = key
+        super().__setitem__(key, value)
+
+
+def _opened(blocks: gr.Blocks) -> OpenPage:
+    page = OpenPage(SimpleNamespace(default_config=blocks.default_config, blocks={}))
     page.blocks_config.config_for_block = _undescribed
     return page
 
