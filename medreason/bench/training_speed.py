@@ -16,6 +16,7 @@ from medreason.bench.memory_runs import each, figure, run_script, slug
 from medreason.domain.training import TrainingConfig
 from medreason.errors import MedReasonError
 from medreason.finetune.config_file import write_config
+from medreason.finetune.memory_need import computed_again
 from medreason.finetune.progress import read_losses
 from medreason.finetune.ranks import ON_CPU
 from medreason.folder import DataFolder
@@ -69,7 +70,8 @@ def measure(
             found += [{**row, "id": f"{row['id']}{ending}"} for row in more]
             shape = base_shape(config, folder)
             if peak and shape is not None and not again:
-                most = peak / flops_a_token(shape, checkpointed / shape.layers)
+                used_again = checkpointed / shape.layers * computed_again(config, shape, gpu=True)
+                most = peak / flops_a_token(shape, used_again)
                 what = f"{name}: against all products at the {peak / 1e12:.0f} TFLOP/s of one large product"
                 found.append(figure(f"ceiling_{slug(name)}", what, speed, "tokens/s", most))
     return found
@@ -77,7 +79,7 @@ def measure(
 
 def flops_a_token(shape: BaseShape, again: float) -> float:
     """Operations of one token there and back: two a weight forwards, two for the gradient of what flows (frozen
-    weights ask for no gradient of their own), two more for the share of the layers that is computed `again`.
+    weights ask for no gradient of their own), two more for the share of the layers' weights that is used `again`.
     Attention and the adapter are left out."""
     head = shape.vocab * shape.hidden
     return 2.0 * (2 * (shape.linear_parameters + head) + again * shape.linear_parameters)

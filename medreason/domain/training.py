@@ -268,6 +268,13 @@ class TrainingConfig:
         group="Memory and speed",
         advanced=True,
     )
+    keep_attention: bool = setting(
+        False,
+        "Keep what attention gave",
+        "With gradient checkpointing and CUDA graphs: a little faster, for about two GB more with rows of 8,192.",
+        group="Memory and speed",
+        advanced=True,
+    )
     attention: str = setting(
         "by document",
         "Attention over packed rows",
@@ -289,6 +296,14 @@ class TrainingConfig:
         True,
         "Compiled norms and gates",
         "Compiles what lies between the products on a GPU: faster, after some seconds of preparation.",
+        group="Memory and speed",
+        advanced=True,
+    )
+    cuda_graphs: bool = setting(
+        True,
+        "CUDA graphs",
+        "Starts all layers of a packed row at once on a GPU, which would wait for the start of each operation. "
+        "Needs the two settings before, and attention by document.",
         group="Memory and speed",
         advanced=True,
     )

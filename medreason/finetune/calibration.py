@@ -53,11 +53,12 @@ on an H100 at rows of 8,192)."""
 LAUNCH_S = 0.0075
 """Least seconds of one decoder layer in one pass, however few tokens: starting its kernels from Python (measured
 on an H100 at 2 × 1,024 and at 2,600 tokens: 0.0077 and 0.0083)."""
-FAST_LINEAR_SHARE = 0.55
+FAST_LINEAR_SHARE = 0.58
 """As `LINEAR_SHARE`, on the fast path with packed rows, everything beside the products included (measured on an
-H200: 0.52 without checkpointing, 0.56 with)."""
-FAST_LAUNCH_S = 0.0055
-"""As `LAUNCH_S`, on the fast path (measured on an H200 at 2,048 tokens: 0.0058)."""
+H200 with CUDA graphs: 0.58 without checkpointing, 0.60 with)."""
+FAST_LAUNCH_S = 0.0046
+"""As `LAUNCH_S`, on the fast path (measured on an H200: 0.0042 at 512 tokens, 0.0048 at 4,096 with checkpointing).
+CUDA graphs start a layer in no time."""
 CORE_FLOPS = 35e9
 """Products a second of one CPU core in 32 bits within a training step (measured with the embedded model on two
 cores: 22e9 on a slow machine, 54e9 on a quick one)."""

@@ -22,7 +22,7 @@ from medreason.finetune.board import open_board
 from medreason.finetune.callbacks import Reporter
 from medreason.finetune.checkpoints import WEIGHTS, best_of, clear_unfinished, place_of, read_checkpoints, verified
 from medreason.finetune.fast.checkpointing import layers_to_checkpoint
-from medreason.finetune.fast.path import keeps_16_bits, take
+from medreason.finetune.fast.path import keeps_16_bits, replay, take
 from medreason.finetune.progress import Recorder, cut_after, read_losses
 from medreason.finetune.ranks import ALONE, Ranks
 from medreason.finetune.recipe import lora_settings, rhythm, step_count, trainer_settings
@@ -107,6 +107,11 @@ def trainer_of(model: Any, tokenizer: Any, task: Task, reporter: Reporter) -> Ru
     settings["bf16"] = gpu and not keeps_16_bits(model, task.config)
     layers = max(reporter.ranks.gathered(layers_to_checkpoint(model, task.config, task.train.lengths)))
     settings["gradient_checkpointing"] = layers > 0
+    if task.config.packing and reporter.ranks.count == 1:
+        # The library would wait for the GPU to count the tokens of each row, and only then prepare the next one.
+        settings["include_num_input_tokens_seen"] = "no"
+    for line in replay(model, task.config, task.train.rows, gpu):
+        print(line, flush=True)
     trainer = RunTrainer(
         reporter=reporter,
         run=task.run,

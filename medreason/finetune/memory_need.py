@@ -20,11 +20,12 @@ from medreason.finetune.calibration import (
 from medreason.finetune.workload import Workload
 from medreason.models.base_shape import BaseShape
 
-WEIGHTS, ADAPTER, KEPT, AT_WORK, EXCHANGED, GAPS, BESIDES = (
+WEIGHTS, ADAPTER, KEPT, AT_WORK, PLACES, EXCHANGED, GAPS, BESIDES = (
     "Base model",
     "Adapter, gradients, optimizer",
     "Kept for the backward pass",
     "One layer, or the loss, at work",
+    "Places of the CUDA graphs",
     "Gradients between the GPUs",
     "Gaps in the heap",
     "The software itself",
@@ -90,6 +91,11 @@ def memory_parts(
     held = 2 * bits.adapter + 2 * bits.moments
     a_layer = kept_by_a_layer(config, shape, bits, rows, length, gpu)
     between = shape.hidden * bits.flow
+    enters = "what enters each layer"
+    graphs = by_graphs(config, gpu)
+    if config.keep_attention and graphs:
+        between += shape.heads * (shape.head_dim * bits.product + FP32)
+        enters += " and what attention gave"
     batch = f"{rows} × {length:,}" if rows > 1 else f"{length:,}"
     whole = shape.layers - checkpointed
     formulas = []
@@ -97,16 +103,19 @@ def memory_parts(
         formulas.append(f"{whole} layers × {batch} tokens × {a_layer:,.0f} bytes")
     if checkpointed:
         formulas.append(
-            f"{checkpointed} layers × {batch} tokens × {between:,} bytes (only what enters each layer: gradient "
-            "checkpointing)"
+            f"{checkpointed} layers × {batch} tokens × {between:,} bytes (only {enters}: gradient checkpointing)"
         )
     kept = Part(KEPT, tokens * (whole * a_layer + checkpointed * between), " + ".join(formulas))
     layer = backward_of_a_layer(shape, bits, tokens) + (0 if whole else tokens * a_layer)
     loss = loss_at_work(shape, bits, tokens, work.taught(config), gpu)
     again = "on its way backwards" if whole else "computed again and then backwards"
-    larger = (
-        f"the larger of a layer of {batch} tokens {again} ({layer / GIB:.2f} GiB) and the loss in tiles of "
-        f"{LOSS_TILE[0]:,} tokens × {LOSS_TILE[1]:,} words ({loss / GIB:.2f} GiB)"
+    # What CUDA graphs work with stays theirs.
+    both, what = (layer + loss, "together") if graphs else (max(layer, loss), "the larger of")
+    at_work = Part(
+        AT_WORK,
+        both,
+        f"{what} a layer of {batch} tokens {again} ({layer / GIB:.2f} GiB) and the loss in tiles of "
+        f"{LOSS_TILE[0]:,} tokens × {LOSS_TILE[1]:,} words ({loss / GIB:.2f} GiB)",
     )
     parts: tuple[Part, ...] = (
         Part(
@@ -122,8 +131,12 @@ def memory_parts(
             "averages) bytes",
         ),
         kept,
-        Part(AT_WORK, max(layer, loss), larger),
+        at_work,
     )
+    if graphs:
+        flow = shape.hidden * bits.flow
+        formula = f"2 × {batch} tokens × {flow:,} bytes + {_count(adapter)} weights × {bits.adapter} bytes"
+        parts += (Part(PLACES, 2 * tokens * flow + adapter * bits.adapter, formula),)
     if config.gpus > 1:  # the adapter's gradients once more, on their way to the others
         parts += (Part(EXCHANGED, adapter * bits.adapter, f"{_count(adapter)} weights × {bits.adapter} bytes"),)
     if gpu:
@@ -148,10 +161,11 @@ def kept_by_a_layer(
     norms = 2.0 * (bits.flow if compiled else FP32) * shape.hidden
     if shape.head_norms:
         norms += (bits.product if compiled else FP32) * (query + kept) + FP32 * (shape.heads + shape.kv_heads)
-    # Attention keeps query, keys and values (repeated for every query head), its output, and a sum a head.
-    attention = bits.product * 4 * query + FP32 * shape.heads
+    # Attention keeps query, keys and values, its output, and a sum a head. Where it has a mask, that as numbers to
+    # add, and keys and values repeated for every query head.
+    attention = bits.product * (2 * query + 2 * (kept if by_document(config, gpu) else query)) + FP32 * shape.heads
     if (rows > 1 or config.packing) and not by_document(config, gpu):
-        attention += bits.product * length  # the mask, as numbers to add
+        attention += bits.product * length
     # The feed-forward part keeps both sides of its product, and what the activation came from; compiled it makes
     # that again.
     forward = bits.flow * (2 if compiled else 3) * shape.intermediate
@@ -161,6 +175,23 @@ def kept_by_a_layer(
 def by_document(config: TrainingConfig, gpu: bool) -> bool:
     """Whether attention is computed document by document, without a mask."""
     return gpu and config.packing and config.attention == "by document"
+
+
+def in_two_steps(config: TrainingConfig, gpu: bool) -> bool:
+    """Whether a layer is two steps of the backward pass."""
+    return gpu and config.fused_lora and config.compiled_parts and not config.lora_dropout
+
+
+def by_graphs(config: TrainingConfig, gpu: bool) -> bool:
+    """Whether CUDA graphs are asked to do the work of all layers."""
+    return by_document(config, gpu) and in_two_steps(config, gpu) and config.cuda_graphs
+
+
+def computed_again(config: TrainingConfig, shape: BaseShape, gpu: bool) -> float:
+    """Which share of a layer's linear weights a checkpointed layer multiplies by once more: all, or all but what
+    the last product of a layer gives, which the way back does not need."""
+    last = shape.layers * shape.intermediate * shape.hidden if in_two_steps(config, gpu) else 0
+    return 1 - last / shape.linear_parameters
 
 
 def _kept_by_adapters(config: TrainingConfig, shape: BaseShape, bits: Precision, gpu: bool) -> float:

@@ -21,7 +21,13 @@ from medreason.finetune.calibration import (
     MASKED_ATTENTION_SHARE,
     START_S,
 )
-from medreason.finetune.memory_need import by_document, precision_of
+from medreason.finetune.memory_need import (
+    by_document,
+    by_graphs,
+    computed_again,
+    in_two_steps,
+    precision_of,
+)
 from medreason.finetune.recipe import batches_each, rhythm
 from medreason.finetune.workload import Workload
 from medreason.models.base_shape import BaseShape
@@ -44,9 +50,11 @@ OF_A_STEP = (
     "target_modules",
     "gradient_checkpointing",
     "checkpoint_as_needed",
+    "keep_attention",
     "attention",
     "fused_lora",
     "compiled_parts",
+    "cuda_graphs",
 )
 # What a manifest tells of a run's speed.
 OF_SPEED = ("run_name", "config", "steps", "training_s", "duration_s", "hardware")
@@ -141,10 +149,10 @@ def _speed(machine: Machine, config: TrainingConfig) -> _Speed | None:
         named = [flops for name, flops in GPU_FLOPS.items() if _names(name, machine.gpu_name)]
         if not named:
             return None
-        fast = (
-            by_document(config, True) and config.fused_lora and not config.lora_dropout and config.compiled_parts
-        )
+        fast = by_document(config, True) and in_two_steps(config, True)
         share, launch = (FAST_LINEAR_SHARE, FAST_LAUNCH_S) if fast else (LINEAR_SHARE, LAUNCH_S)
+        if by_graphs(config, True):
+            launch = 0.0
         words = f"{share:.0%} of {named[0] / 1e12:,.0f} trillion products/s"
         return _Speed(named[0], share, launch, words)
     cores = machine.cores or 1
@@ -171,15 +179,18 @@ def _batch_seconds(
     layers that it is on. Two operations a product."""
     tokens = work.mean_batch(config)
     rows, _ = work.largest_batch(config)
+    gpu = machine.gpus > 0
     again = checkpointed / shape.layers
-    linear = 2 * tokens * (2 * _products(shape, work.taught(config)) + again * shape.linear_parameters)
+    linear_again = again * computed_again(config, shape, gpu) * shape.linear_parameters
+    linear = 2 * tokens * (2 * _products(shape, work.taught(config)) + linear_again)
     query = shape.heads * shape.head_dim
     # Scores and sums of values over a whole row, masked or not, or over half of each conversation; backwards is
     # two and a half times forwards.
-    documents = by_document(config, machine.gpus > 0)
+    documents = by_document(config, gpu)
     span = work.row_tokens(config) / 2 if documents else tokens / rows
-    attention = 4 * tokens * span * query * shape.layers * (3.5 + again)
-    attention_share = MASKED_ATTENTION_SHARE if machine.gpus and not documents else speed.share
+    attended_again = 0.0 if config.keep_attention and by_graphs(config, gpu) else again
+    attention = 4 * tokens * span * query * shape.layers * (3.5 + attended_again)
+    attention_share = MASKED_ATTENTION_SHARE if gpu and not documents else speed.share
     computing = (linear / speed.share + attention / attention_share) / speed.products
     launching = speed.launch * shape.layers * (2 + again)
     if launching > computing:

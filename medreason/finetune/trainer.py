@@ -69,10 +69,12 @@ class RunTrainer(SFTTrainer):
             self.accelerator._models.clear()
             self.model._is_accelerate_prepared = False
 
-    def training_step(self, model: Any, *args: Any, **more: Any) -> Any:
+    def training_step(self, model: Any, inputs: dict[str, Any], *args: Any, **more: Any) -> Any:
         if self.ranks.count > 1 and model is self.model:
             raise RuntimeError("the processes of the run would each learn on their own")
-        return super().training_step(model, *args, **more)
+        if self.args.include_num_input_tokens_seen == "no":
+            self.state.num_input_tokens_seen += inputs["input_ids"].numel()
+        return super().training_step(model, inputs, *args, **more)
 
     def evaluation_loop(self, *args: Any, metric_key_prefix: str = "eval", **more: Any) -> Any:
         """The library's mean over batches counts a token of a short batch for more than one of a long batch, and

@@ -8,11 +8,12 @@ from typing import Any
 import pytest
 
 from medreason.models.base_shape import QWEN3_8B
-from tests.integration.test_fast_path import packed
+from tests.fast_models import packed
 
 pytestmark = [pytest.mark.gpu, pytest.mark.filterwarnings("default")]
 
 LAYERS, VOCABULARY = 3, 4096
+ROUNDING = 0.034  # of gradients, measured between two ways of the library to attend
 APART = 0.03  # of the spread of logits: rounding of 16 bits, over three layers
 
 
@@ -79,7 +80,7 @@ def fast(model: Any) -> Any:
 
     quick = copy.deepcopy(model)
     assert path.take(quick, TrainingConfig(packing=True), on_gpu=True) == []
-    assert attention.varlen is not None
+    assert attention.has_flash()
     return quick
 
 
@@ -120,3 +121,45 @@ def test_each_packed_document_is_computed_as_if_it_were_alone(dressed: Any) -> N
             alone = model(input_ids=text[None], use_cache=False).logits[0].float()
             assert float((found - alone).square().mean().sqrt() / alone.std()) < APART
     assert labels.shape == ids.shape
+
+
+@pytest.mark.parametrize("again", [0, 2])
+def test_graphs_compute_what_the_layers_do_one_by_one(
+    dressed: Any, again: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Rows of different lengths in turn, the first layers checkpointed or none."""
+    from medreason.finetune.fast import graph, trunk
+
+    captured, capture = [], graph.Graphs.__call__
+    spied = lambda self, work: captured.append(work.__name__) or capture(self, work)  # noqa: E731
+    monkeypatch.setattr(graph.Graphs, "__call__", spied)
+    one_by_one, replayed = fast(dressed), fast(dressed)
+    base = replayed.get_base_model()
+    for model in (one_by_one.get_base_model(), base):
+        for layer in model.model.layers[:again]:
+            layer.own.again = True
+    rows = [(700, 333, 64, 951), (5, 60), (951, 1000), (700, 333, 64, 951)]
+    assert trunk.install(base, graph.Room.of(rows, 1)) == ""
+    filled, full, again_worst = 0.0, 0.0, 0.0
+    for lengths in rows:
+        batch = batch_of(*lengths)
+        expected, found = gradients(one_by_one, batch), gradients(replayed, batch)
+        other = gradients(one_by_one, batch)  # the order in which attention adds up differs from time to time
+        assert abs(found[0] - expected[0]) < 1e-3 * expected[0]
+        apart = furthest(found[1], expected[1])
+        if sum(lengths) == max(map(sum, rows)):
+            full = max(full, apart)
+        else:
+            filled = max(filled, apart)
+        again_worst = max(again_worst, furthest(other[1], expected[1]))
+    print(f"\ngradients {full:.1e} apart, of rows filled up {filled:.1e}; the same again {again_worst:.1e}")
+    assert full < 3 * again_worst
+    assert filled < 2 * ROUNDING  # other products, since these are of another length
+    assert captured == ["_forward", "_backward"]
+    summed = []
+    for model in (one_by_one, replayed):
+        model.zero_grad()
+        for lengths in rows:
+            model(**batch_of(*lengths), use_cache=False).loss.backward()
+        summed.append({name: w.grad.float() for name, w in model.named_parameters() if w.requires_grad})
+    assert furthest(summed[1], summed[0]) < 2 * ROUNDING

@@ -33,9 +33,11 @@ ELSEWHERE = {
     "tensorboard",
     # of the fast path, which test_fast_path covers
     "checkpoint_as_needed",
+    "keep_attention",
     "attention",
     "fused_lora",
     "compiled_parts",
+    "cuda_graphs",
 }
 OTHER = {
     "optimizer": "paged_adamw_8bit",

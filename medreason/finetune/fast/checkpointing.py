@@ -13,6 +13,7 @@ from transformers import TrainerCallback
 from transformers.modeling_layers import GradientCheckpointingLayer
 
 from medreason.domain.training import TrainingConfig
+from medreason.finetune.fast.steps import own_of
 from medreason.finetune.memory_need import checkpointed_layers
 from medreason.finetune.workload import Workload
 from medreason.models.base_shape import shape_of
@@ -41,8 +42,11 @@ class FirstLayers(TrainerCallback):
         self._count = count
 
     def on_train_begin(self, args: Any, state: Any, control: Any, model: Any = None, **more: Any) -> None:
-        for layer in checkpointable(model)[self._count :]:
-            layer.gradient_checkpointing = False
+        for number, layer in enumerate(checkpointable(model)):
+            again = number < self._count
+            if own := own_of(layer):
+                own.again, again = again, False  # it knows better what to compute again than the library
+            layer.gradient_checkpointing = again
 
 
 def checkpointable(model: Any) -> list[Any]:

@@ -1,11 +1,13 @@
 """What lies between the products of a layer (norms, rotary positions, the gate) as compiled functions: each then
 reads and writes memory once, where the library's modules do so for every operation.
 
-They compute what the modules of the Qwen3 and Llama family compute, in the same precision.
+They compute what the modules of the Qwen3 and Llama family compute, in the same precision. `Parts` has them with
+their way back written out, for layers that are one step of the backward pass; `install` puts them into the modules
+of other layers, where the way back is found by autograd.
 """
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -36,18 +38,115 @@ def gated(gate: Tensor, up: Tensor) -> Tensor:
     return functional.silu(gate) * up
 
 
-def install(model: Any, compiled: bool = True) -> str:
-    """Put them into the layers of `model`; why not, or nothing. Without `compiled` they run as they are, which
-    is for tests on a CPU."""
+def norm_back(x: Tensor, weight: Tensor, epsilon: float, grad: Tensor) -> Tensor:
+    """The gradient of `norm`'s x. With n = x r and r = 1 / rms(x): r (w g - n mean(w g n))."""
+    wide, of_shape = x.float(), grad.float() * weight.float()
+    root = torch.rsqrt(wide.square().mean(-1, keepdim=True) + epsilon)
+    shape = wide * root
+    return (root * (of_shape - shape * (of_shape * shape).mean(-1, keepdim=True))).to(x.dtype)
+
+
+def norm_back_onto(x: Tensor, weight: Tensor, epsilon: float, grad: Tensor, onto: Tensor) -> Tensor:
+    return onto + norm_back(x, weight, epsilon, grad)
+
+
+class Heads(NamedTuple):
+    """Query [tokens, heads, size] and key [tokens, key heads, size]."""
+
+    query: Tensor
+    key: Tensor
+
+
+def turned_both(
+    query: Tensor, key: Tensor, cos: Tensor, sin: Tensor, norms: tuple[Tensor | None, ...], epsilon: float
+) -> Heads:
+    """`turned` for query and key [tokens, heads, size]; `norms` are the weights of the norm of each."""
+    of_query, of_key = (
+        turned(one[None], weight, cos[None], sin[None], epsilon)[0]
+        for one, weight in zip((query, key), norms, strict=True)
+    )
+    return Heads(of_query, of_key)
+
+
+def turned_both_back(
+    query: Tensor | None,
+    key: Tensor | None,
+    cos: Tensor,
+    sin: Tensor,
+    norms: tuple[Tensor | None, ...],
+    epsilon: float,
+    of_query: Tensor,
+    of_key: Tensor,
+) -> Heads:
+    """The gradients of query and key, for those of what `turned_both` made of them. Without norms neither is
+    needed."""
+    found = []
+    for x, weight, grad in zip((query, key), norms, (of_query, of_key), strict=True):
+        first, second = (grad * sin[:, None]).chunk(2, dim=-1)
+        of_normed = grad * cos[:, None] + torch.cat((second, -first), dim=-1)
+        found.append(of_normed if x is None or weight is None else norm_back(x, weight, epsilon, of_normed))
+    return Heads(*found)
+
+
+class Halves(NamedTuple):
+    """Gate and up [tokens, inner]."""
+
+    gate: Tensor
+    up: Tensor
+
+
+def gated_back(gate: Tensor, up: Tensor, grad: Tensor) -> Halves:
+    """The gradients of `gated`: with t = sigmoid(gate), g up t (1 + gate (1 - t)) and g gate t."""
+    wide, of = gate.float(), grad.float()
+    share = torch.sigmoid(wide)
+    of_gate = of * up.float() * share * (1 + wide * (1 - share))
+    return Halves(of_gate.to(gate.dtype), (of * wide * share).to(up.dtype))
+
+
+class Parts(NamedTuple):
+    """The functions above, compiled or as they are."""
+
+    norm: Callable[..., Tensor]
+    norm_back: Callable[..., Tensor]
+    norm_back_onto: Callable[..., Tensor]
+    turned: Callable[..., Heads]
+    turned_back: Callable[..., Heads]
+    gated: Callable[..., Tensor]
+    gated_back: Callable[..., Halves]
+
+
+PLAIN = Parts(norm, norm_back, norm_back_onto, turned_both, turned_both_back, gated, gated_back)
+
+
+def compiled_parts() -> Parts:
+    """Compiled for any number of tokens, which is the first dimension of what they are given."""
+    return Parts(*(_compiled(one, 0) for one in PLAIN))
+
+
+def unfit(model: Any) -> str:
+    """Why the layers of `model` compute something else; empty where they do not."""
     if model.config.model_type not in FAMILIES:
         return f"{model.config.model_type} is of another family"
     if model.config.hidden_act != "silu":
         return f"its activation is {model.config.hidden_act}"
     if any(kind != "full_attention" for kind in getattr(model.config, "layer_types", None) or ()):
         return "some of its layers look at a window only"
-    make: Callable[[Any], Any] = _compiled if compiled else lambda function: function
-    of_norm, of_turned, of_gated = make(norm), make(turned), make(gated)
-    inner = model.get_submodule("model") if hasattr(model, "model") else model
+    return ""
+
+
+def decoder(model: Any) -> Any:
+    """The stack of layers within a model with a head."""
+    return model.get_submodule("model") if hasattr(model, "model") else model
+
+
+def install(model: Any, compiled: bool = True) -> str:
+    """Put them into the layers of `model`; why not, or nothing. Without `compiled` they run as they are, which
+    is for tests on a CPU."""
+    if reason := unfit(model):
+        return reason
+    used = (norm, turned, gated)
+    of_norm, of_turned, of_gated = (_compiled(one, 1) for one in used) if compiled else used
+    inner = decoder(model)
     for layer in inner.layers:
         for one in (layer.input_layernorm, layer.post_attention_layernorm):
             one.forward = _norm_of(one, of_norm)
@@ -57,15 +156,16 @@ def install(model: Any, compiled: bool = True) -> str:
     return ""
 
 
-def _compiled(function: Any) -> Any:
-    """Compiled for any number of tokens, which is the second dimension of all that it is given but weights."""
+def _compiled(function: Any, tokens: int) -> Any:
+    """Compiled for any number of tokens, which is dimension `tokens` of all that it is given but weights, the only
+    tensors of fewer dimensions than these."""
     quick = torch.compile(function)
     mark: Any = torch._dynamo.maybe_mark_dynamic
 
     def called(*given: Any) -> Any:
         for one in given:
-            if isinstance(one, Tensor) and one.dim() > 2:
-                mark(one, 1)
+            if isinstance(one, Tensor) and one.dim() > tokens + 1:
+                mark(one, tokens)
         return quick(*given)
 
     return called

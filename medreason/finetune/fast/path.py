@@ -3,12 +3,14 @@ left out, with a line in the run's log.
 """
 
 import logging
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
 
 from medreason.domain.training import TrainingConfig
-from medreason.finetune.fast import attention, parts, product
+from medreason.finetune.fast import attention, graph, parts, product, steps, trunk
+from medreason.finetune.memory_need import by_graphs
 
 log = logging.getLogger(__name__)
 
@@ -22,11 +24,25 @@ def take(model: Any, config: TrainingConfig, on_gpu: bool) -> list[str]:
     base = model.get_base_model()
     if config.packing and config.attention == "by document":
         left_out += _said("Attention by document", lambda: attention.use(base))
+    if config.compiled_parts and config.fused_lora:
+        whole = _said("Whole layers in two steps", lambda: steps.install(base, parts.compiled_parts()))
+        left_out += whole
+        if not whole:
+            return left_out
     if config.compiled_parts:
         left_out += _said("Compiled norms, positions and gates", lambda: parts.install(base))
     if config.fused_lora:
         left_out += _said("LoRA in one product", lambda: _fused(model))
     return left_out
+
+
+def replay(model: Any, config: TrainingConfig, rows: Sequence[Mapping[str, Any]], on_gpu: bool) -> list[str]:
+    """Have CUDA graphs do the work of the layers of `model` while it trains on these packed rows, on a GPU and
+    where `config` asks for that and for all that it takes; a line where it was asked for and left out."""
+    if not by_graphs(config, on_gpu):
+        return []
+    room = graph.Room.of([row["seq_lengths"] for row in rows], config.batch_size)
+    return _said("CUDA graphs", lambda: trunk.install(model.get_base_model(), room, config.keep_attention))
 
 
 def keeps_16_bits(model: Any, config: TrainingConfig) -> bool:
@@ -48,4 +64,4 @@ def _said(what: str, put_on: Any) -> list[str]:
     except Exception as fault:
         log.exception("%s could not be put on", what)
         reason = f"{type(fault).__name__}"
-    return [f"{what} is left out: {reason}."] if reason else []
+    return [f"{what} left out: {reason}."] if reason else []
