@@ -5,7 +5,7 @@ nothing of models; what the parts show stands in the parts, what streams in `com
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,6 +14,7 @@ from gradio.context import Context
 
 from medreason.domain.user import ALLOWED, Action, Role, User
 from medreason.errors import MedReasonError
+from medreason.services.pair_view import PairView
 from medreason.services.services import Services
 from medreason.ui import case_picker, conversation_list, render
 from medreason.ui.asking import Asking, shown
@@ -179,13 +180,17 @@ def build(services: Services, ask: Asking, role: Role = Role.ADMIN) -> CompareTa
     @shown
     async def restore(request: gr.Request) -> list[Any]:
         """A page that has just been opened: the newest conversation, or the first case."""
-        user = ask.user(request)
-        turns = services.conversations.latest(user)
+        in_thread = asyncio.to_thread  # whatever waits for the store holds up no other page
+        user = await in_thread(ask.user, request)
+        turns = await in_thread(services.conversations.latest, user)
         for _ in range(20):  # an answer whose page was closed a moment ago ends by itself
             if not turns or turns[-1].done:
                 break
             await asyncio.sleep(0.1)
-            turns = services.conversations.latest(user)
+            turns = await in_thread(services.conversations.latest, user)
+        return await in_thread(restored, user, turns)
+
+    def restored(user: User, turns: Sequence[PairView]) -> list[Any]:
         only_blind = user.compares_blind_only
         ahead = model_now(user)
         ahead.pop(2)  # Send is among the parts below

@@ -95,11 +95,11 @@ class Streams:
 
     async def _run(self, request: gr.Request, begin: Callable[[User], LivePair]) -> Updates:
         """From the question to its answers' end. A refusal leaves the page as it is, with the reason."""
-        user, columns = self._ask.user(request), self._view.columns
+        columns = self._view.columns
+        # Both may wait for the store, and hold up no other page meanwhile.
+        user = await asyncio.to_thread(self._ask.user, request)
         try:
-            live = await asyncio.to_thread(
-                begin, user
-            )  # waits for its turn at the store, and holds up no other page
+            live = await asyncio.to_thread(begin, user)
         except MedReasonError as fault:
             yield [gr.skip(), str(fault), *[gr.skip()] * len(columns.growing)]
             return
