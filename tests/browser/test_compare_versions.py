@@ -55,10 +55,12 @@ def last_asked(page: Page) -> Locator:
 def unfold_by_keyboard(page: Page, others: int = 2) -> None:
     fold = page.get_by_role("button", name=f"{FOLD} ({others})")
     expect(fold).to_be_visible()
+    expect(fold).to_have_attribute("aria-expanded", "false")
     fold.focus()
     page.keyboard.press("Enter")
     # The list is drawn a few hundredths of a second later; a program's Tab would be quicker than that.
     expect(page.get_by_label("Version to read")).to_be_visible()
+    expect(fold).to_have_attribute("aria-expanded", "true")
 
 
 def choose_by_keyboard(page: Page, downs: int) -> None:

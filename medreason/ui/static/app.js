@@ -16,12 +16,24 @@
     }
   };
 
+  // A fold's title is a button that does not say whether the fold is open.
+  const mendFolds = () => {
+    for (const title of document.querySelectorAll("button.label-wrap")) {
+      const open = String(title.classList.contains("open"));
+      if (title.getAttribute("aria-expanded") !== open) title.setAttribute("aria-expanded", open);
+    }
+  };
+
   let waiting = false;
   const soon = () => {
     if (waiting) return;
     waiting = true;
-    requestAnimationFrame(() => { waiting = false; mendThoughts(); });
+    requestAnimationFrame(() => { waiting = false; mendThoughts(); mendFolds(); });
   };
+
+  document.addEventListener("click", (event) => {
+    if (event.target.closest?.("button.label-wrap")) soon();
+  });
 
   document.addEventListener("keydown", (event) => {
     const title = event.target.closest?.(".mr-chat .thought-group [role=button]");
