@@ -74,3 +74,18 @@ def gradients(model: Any, batch: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
     return loss.detach(), {
         name: weight.grad.clone() for name, weight in model.named_parameters() if weight.requires_grad
     }
+
+
+def partly_in_four_bits(model: Any) -> Any:
+    """Gate and up of each layer in bitsandbytes' 4 bits."""
+    import torch
+    from bitsandbytes.nn import Linear4bit
+
+    for layer in model.get_base_model().model.layers:
+        for name in ("gate_proj", "up_proj"):
+            worn = getattr(layer.mlp, name)
+            four = Linear4bit(64, 128, bias=False, compute_dtype=torch.float32, quant_type="nf4")
+            four.load_state_dict({"weight": worn.base_layer.weight.detach().clone()}, strict=False)
+            worn.base_layer = four.to("cpu").requires_grad_(False)
+            worn.base_layer.support_avx512bf16_for_cpu = False
+    return model

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from medreason.domain.training import TrainingConfig
-from tests.fast_models import QUIET, documents, dressed, gradients, make_model, packed
+from tests.fast_models import QUIET, documents, dressed, gradients, make_model, packed, partly_in_four_bits
 
 pytestmark = QUIET
 
@@ -130,16 +130,8 @@ def test_a_lever_that_is_off_and_a_cpu_leave_the_model_alone() -> None:
 
 def test_four_bit_layers_are_made_plain_and_give_the_same(tmp_path: Path) -> None:
     import torch
-    from bitsandbytes.nn import Linear4bit
 
-    plain = dressed()
-    for layer in plain.get_base_model().model.layers:
-        for name in ("gate_proj", "up_proj"):
-            worn = getattr(layer.mlp, name)
-            four = Linear4bit(64, 128, bias=False, compute_dtype=torch.float32, quant_type="nf4")
-            four.load_state_dict({"weight": worn.base_layer.weight.detach().clone()}, strict=False)
-            worn.base_layer = four.to("cpu").requires_grad_(False)
-            worn.base_layer.support_avx512bf16_for_cpu = False
+    plain = partly_in_four_bits(dressed())
     batch = packed(documents(12, 20))
     expected = gradients(plain, batch)
     found = gradients(fast(plain), batch)
