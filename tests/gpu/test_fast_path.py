@@ -123,9 +123,9 @@ def test_each_packed_document_is_computed_as_if_it_were_alone(dressed: Any) -> N
     assert labels.shape == ids.shape
 
 
-@pytest.mark.parametrize("again", [0, 2])
+@pytest.mark.parametrize(("again", "keep_attention"), [(0, False), (2, False), (2, True)])
 def test_graphs_compute_what_the_layers_do_one_by_one(
-    dressed: Any, again: int, monkeypatch: pytest.MonkeyPatch
+    dressed: Any, again: int, keep_attention: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Rows of different lengths in turn, the first layers checkpointed or none."""
     from medreason.finetune.fast import graph, trunk
@@ -139,7 +139,7 @@ def test_graphs_compute_what_the_layers_do_one_by_one(
         for layer in model.model.layers[:again]:
             layer.own.again = True
     rows = [(700, 333, 64, 951), (5, 60), (951, 1000), (700, 333, 64, 951)]
-    assert trunk.install(base, graph.Room.of(rows, 1)) == ""
+    assert trunk.install(base, graph.Room.of(rows, 1), keep_attention) == ""
     filled, full, again_worst = 0.0, 0.0, 0.0
     for lengths in rows:
         batch = batch_of(*lengths)

@@ -50,7 +50,7 @@ def norm_back_onto(x: Tensor, weight: Tensor, epsilon: float, grad: Tensor, onto
     return onto + norm_back(x, weight, epsilon, grad)
 
 
-class Heads(NamedTuple):
+class Turned(NamedTuple):
     """Query [tokens, heads, size] and key [tokens, key heads, size]."""
 
     query: Tensor
@@ -59,13 +59,13 @@ class Heads(NamedTuple):
 
 def turned_both(
     query: Tensor, key: Tensor, cos: Tensor, sin: Tensor, norms: tuple[Tensor | None, ...], epsilon: float
-) -> Heads:
+) -> Turned:
     """`turned` for query and key [tokens, heads, size]; `norms` are the weights of the norm of each."""
     of_query, of_key = (
         turned(one[None], weight, cos[None], sin[None], epsilon)[0]
         for one, weight in zip((query, key), norms, strict=True)
     )
-    return Heads(of_query, of_key)
+    return Turned(of_query, of_key)
 
 
 def turned_both_back(
@@ -77,7 +77,7 @@ def turned_both_back(
     epsilon: float,
     of_query: Tensor,
     of_key: Tensor,
-) -> Heads:
+) -> Turned:
     """The gradients of query and key, for those of what `turned_both` made of them. Without norms neither is
     needed."""
     found = []
@@ -85,7 +85,7 @@ def turned_both_back(
         first, second = (grad * sin[:, None]).chunk(2, dim=-1)
         of_normed = grad * cos[:, None] + torch.cat((second, -first), dim=-1)
         found.append(of_normed if x is None or weight is None else norm_back(x, weight, epsilon, of_normed))
-    return Heads(*found)
+    return Turned(*found)
 
 
 class Halves(NamedTuple):
@@ -109,8 +109,8 @@ class Parts(NamedTuple):
     norm: Callable[..., Tensor]
     norm_back: Callable[..., Tensor]
     norm_back_onto: Callable[..., Tensor]
-    turned: Callable[..., Heads]
-    turned_back: Callable[..., Heads]
+    turned: Callable[..., Turned]
+    turned_back: Callable[..., Turned]
     gated: Callable[..., Tensor]
     gated_back: Callable[..., Halves]
 
