@@ -44,7 +44,9 @@ class Queue:
         self.seen_elsewhere = len(there) - len(shown)
         self._skipped = store.notes.skipped(ids)
         self._usual = USUAL_MINUTES[study.plan.instrument]
-        self._spent = [sum(phase[number][1] for phase in by_phase if number in phase) for number in self.finished]
+        self.spent_ms = {
+            number: sum(phase[number][1] for phase in by_phase if number in phase) for number in self.finished
+        }
 
     def waiting(self) -> list[Showing]:
         """What is still to be done, in order; skipped ones come last, once."""
@@ -66,7 +68,8 @@ class Queue:
     @property
     def minutes_left(self) -> int:
         """For what is left, at this rater's own pace once there is one."""
-        each = max(LEAST_MINUTES, median(self._spent) / 60_000) if any(self._spent) else self._usual
+        spent = self.spent_ms.values()
+        each = max(LEAST_MINUTES, median(spent) / 60_000) if any(spent) else self._usual
         return math.ceil(each * len(self.waiting()))
 
     def position(self, showing: Showing) -> int:
