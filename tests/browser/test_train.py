@@ -4,8 +4,13 @@ Runs are a few steps of the embedded model. The form keeps what was filled in la
 needs."""
 
 import base64
+import contextlib
 import csv
+import json
+import os
 import re
+import shutil
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -65,6 +70,15 @@ def fill(page: Page, values: dict[str, str]) -> None:
 def field_of(page: Page, label: str) -> Locator:
     """Gradio reads a field's help into its label."""
     return page.get_by_label(label).filter(visible=True).first
+
+
+def forget(app: Server, *names: str) -> None:
+    """What a first try of a test has left of its runs, so that a second one can make them again."""
+    for run in (app.data / "runs" / name for name in names):
+        if (run / "process.json").exists():
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(json.loads((run / "process.json").read_text())["pid"], signal.SIGKILL)
+        shutil.rmtree(run, ignore_errors=True)
 
 
 def start(page: Page, name: str, **more: str) -> None:
@@ -169,7 +183,8 @@ def test_data_are_looked_at_prepared_and_put_into_the_form(page: Page, clinic_cs
     assert str(clinic_csv.parent) not in page.content()
 
 
-def test_watch_reload_stop_and_save_resume_and_compare(page: Page) -> None:
+def test_watch_reload_stop_and_save_resume_and_compare(page: Page, app: Server) -> None:
+    forget(app, "short-one")
     start(page, "short-one")
     state(page, "Training|Evaluating")
     expect(page.get_by_role("img", name=re.compile("^Loss by step. Training loss"))).to_be_visible(
@@ -194,7 +209,8 @@ def test_watch_reload_stop_and_save_resume_and_compare(page: Page) -> None:
     expect(page.locator(".mr-arm.finetuned")).to_contain_text("Run short-one")
 
 
-def test_a_second_run_waits_both_are_stopped_and_two_are_compared(page: Page) -> None:
+def test_a_second_run_waits_both_are_stopped_and_two_are_compared(page: Page, app: Server) -> None:
+    forget(app, "stopped-one", "waiting-one")
     start(page, "stopped-one", Rows_to_use="60", Learning_rate="0.001")
     state(page, "Loading|Training|Evaluating")
     start(page, "waiting-one")
