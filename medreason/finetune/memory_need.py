@@ -93,7 +93,7 @@ def memory_parts(
     between = shape.hidden * bits.flow
     enters = "what enters each layer"
     graphs = by_graphs(config, gpu)
-    if config.keep_attention and graphs:
+    if keeps_attention(config, gpu):
         between += shape.heads * (shape.head_dim * bits.product + FP32)
         enters += " and what attention gave"
     batch = f"{rows} × {length:,}" if rows > 1 else f"{length:,}"
@@ -185,6 +185,11 @@ def in_two_steps(config: TrainingConfig, gpu: bool) -> bool:
 def by_graphs(config: TrainingConfig, gpu: bool) -> bool:
     """Whether CUDA graphs are asked to do the work of all layers."""
     return by_document(config, gpu) and in_two_steps(config, gpu) and config.cuda_graphs
+
+
+def keeps_attention(config: TrainingConfig, gpu: bool) -> bool:
+    """Whether a checkpointed layer keeps what attention gave."""
+    return config.keep_attention and by_graphs(config, gpu)
 
 
 def computed_again(config: TrainingConfig, shape: BaseShape, gpu: bool) -> float:

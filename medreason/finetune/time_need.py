@@ -26,6 +26,7 @@ from medreason.finetune.memory_need import (
     by_graphs,
     computed_again,
     in_two_steps,
+    keeps_attention,
     precision_of,
 )
 from medreason.finetune.recipe import batches_each, rhythm
@@ -188,7 +189,7 @@ def _batch_seconds(
     # two and a half times forwards.
     documents = by_document(config, gpu)
     span = work.row_tokens(config) / 2 if documents else tokens / rows
-    attended_again = 0.0 if config.keep_attention and by_graphs(config, gpu) else again
+    attended_again = 0.0 if keeps_attention(config, gpu) else again
     attention = 4 * tokens * span * query * shape.layers * (3.5 + attended_again)
     attention_share = MASKED_ATTENTION_SHARE if gpu and not documents else speed.share
     computing = (linear / speed.share + attention / attention_share) / speed.products

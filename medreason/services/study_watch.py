@@ -6,7 +6,7 @@ from medreason.data.practice import PracticeCase
 from medreason.domain.span import text_sha256
 from medreason.domain.study import StudyState
 from medreason.services.generating import Generating
-from medreason.services.pace import count_words, hurried, hurried_words
+from medreason.services.hurried import count_words, hurried, hurried_words
 from medreason.services.planning import Planning
 from medreason.services.scheduling import answers_of
 from medreason.services.seats import Seats
