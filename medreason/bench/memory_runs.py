@@ -19,6 +19,7 @@ from medreason.finetune.presets import PRESETS
 from medreason.finetune.time_need import TRAINING
 from medreason.folder import DataFolder
 
+LOGGED = 2  # steps; a long run is logged no more often, and each time waits for the GPU
 TRAIN = Path(__file__).resolve().parent.parent.parent / "training_scripts" / "train_qlora.py"
 
 
@@ -62,9 +63,8 @@ def short(config: TrainingConfig, base: Path, rows: str, steps: int) -> Training
         data_config="",
         max_rows=0,
         max_steps=steps,
-        log_every=1,
+        log_every=LOGGED,
         save_every=0,
-        loader_workers=0,
         tensorboard=False,
     )
 

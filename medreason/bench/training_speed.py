@@ -115,7 +115,7 @@ def _run(name: str, config: TrainingConfig, folder: DataFolder) -> tuple[float, 
     print(f"{name}: running {config.max_steps} steps", file=sys.stderr, flush=True)
     manifest = run_script(name, folder, run)
     points = [point for point in read_losses(run) if not point.held_out and point.tokens_per_s]
-    counted = [float(point.tokens_per_s or 0) for point in points[SKIPPED:]]
+    counted = [float(point.tokens_per_s or 0) for point in points if point.step > SKIPPED]
     speed = statistics.median(counted)
     again = manifest["checkpointed_layers"]
     return speed, again, list(_besides(name, manifest, points[0].elapsed_s, speed, planned.gpu_memory_bytes / 1e9))

@@ -13,6 +13,8 @@ BESIDE_NF4_BYTES = 2
 stored; peft.prepare_model_for_kbit_training would raise them to 32 bits."""
 LOSS_TILE = (4096, 32768)
 """Tokens and words that TRL's loss holds logits of at one time (trl 1.16, kernels/chunked_logprob.py)."""
+OWN_LOSS_TILE = 1024
+"""Tokens that the loss of the fast path holds logits of at one time, all words of each."""
 CUDA_BYTES = 0.55e9
 """The CUDA context, its kernels, and the workspace of cuBLAS (32 MiB on an H100)."""
 

@@ -9,7 +9,7 @@ from typing import Any
 from medreason.domain.estimate import Estimate, Machine
 from medreason.domain.training import TrainingConfig
 from medreason.finetune.disk_need import disk_parts
-from medreason.finetune.memory_need import checkpointed_layers, memory_parts
+from medreason.finetune.memory_need import checkpointed_layers, keeps_plain, memory_parts
 from medreason.finetune.time_need import earlier_run, time_parts
 from medreason.finetune.workload import Workload
 from medreason.models.base_shape import BaseShape
@@ -28,9 +28,10 @@ def estimate(
     here, newest first; `download` says that the base has yet to be fetched to the data folder's disk."""
     gpu = machine.gpus > 0
     again = checkpointed_layers(config, shape, work, gpu, machine.gpu_memory) if shape else 0
+    plain = shape is not None and not again and keeps_plain(config, shape, work, gpu, machine.gpu_memory)
     earlier = earlier_run(manifests, config, machine)
     return Estimate(
-        gpu_memory=memory_parts(config, shape, work, gpu, again) if shape else (),
+        gpu_memory=memory_parts(config, shape, work, gpu, again, plain) if shape else (),
         disk=disk_parts(config, shape, gpu, download) if shape else (),
         time=time_parts(config, shape, work, machine, earlier, again),
         steps=work.steps(config),

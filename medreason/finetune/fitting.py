@@ -22,7 +22,7 @@ from medreason.finetune.board import open_board
 from medreason.finetune.callbacks import Reporter
 from medreason.finetune.checkpoints import WEIGHTS, best_of, clear_unfinished, place_of, read_checkpoints, verified
 from medreason.finetune.fast.checkpointing import layers_to_checkpoint
-from medreason.finetune.fast.path import keeps_16_bits, replay, take
+from medreason.finetune.fast.path import keep_weights, keeps_16_bits, own_loss, replay, take
 from medreason.finetune.progress import Recorder, cut_after, read_losses
 from medreason.finetune.ranks import ALONE, Ranks
 from medreason.finetune.recipe import lora_settings, rhythm, step_count, trainer_settings
@@ -110,7 +110,8 @@ def trainer_of(model: Any, tokenizer: Any, task: Task, reporter: Reporter) -> Ru
     if task.config.packing and reporter.ranks.count == 1:
         # The library would wait for the GPU to count the tokens of each row, and only then prepare the next one.
         settings["include_num_input_tokens_seen"] = "no"
-    for line in replay(model, task.config, task.train.rows, gpu):
+    lines = keep_weights(model, task.config, layers, task.train.lengths, gpu)
+    for line in lines + replay(model, task.config, task.train.rows, gpu):
         print(line, flush=True)
     trainer = RunTrainer(
         reporter=reporter,
@@ -125,6 +126,8 @@ def trainer_of(model: Any, tokenizer: Any, task: Task, reporter: Reporter) -> Ru
         eval_dataset=Dataset.from_list(shared(task.held_out.rows)) if task.held_out.rows else None,
         processing_class=tokenizer,
     )
+    for line in own_loss(trainer, task.config, gpu):
+        print(line, flush=True)
     # The library's printing of raw dictionaries would bury the run's log.
     trainer.remove_callback(PrinterCallback)
     return trainer

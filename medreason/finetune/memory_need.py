@@ -15,13 +15,15 @@ from medreason.finetune.calibration import (
     LOSS_COPIES_ON_CPU,
     LOSS_TILE,
     NF4_BYTES,
+    OWN_LOSS_TILE,
     PROCESS_BYTES,
 )
 from medreason.finetune.workload import Workload
 from medreason.models.base_shape import BaseShape
 
-WEIGHTS, ADAPTER, KEPT, AT_WORK, PLACES, EXCHANGED, GAPS, BESIDES = (
+WEIGHTS, PLAIN, ADAPTER, KEPT, AT_WORK, PLACES, EXCHANGED, GAPS, BESIDES = (
     "Base model",
+    "Its 4-bit layers made plain",
     "Adapter, gradients, optimizer",
     "Kept for the backward pass",
     "One layer, or the loss, at work",
@@ -70,18 +72,34 @@ def checkpointed_layers(config: TrainingConfig, shape: BaseShape, work: Workload
         return shape.layers
 
     def fits(layers: int) -> bool:
-        parts = memory_parts(config, shape, work, gpu, layers)
-        return sum(part.amount for part in parts) <= FILLED * room
+        return _fits(memory_parts(config, shape, work, gpu, layers), room)
 
     return next((layers for layers in range(shape.layers) if fits(layers)), shape.layers)
 
 
+def keeps_plain(config: TrainingConfig, shape: BaseShape, work: Workload, gpu: bool, room: float) -> bool:
+    """Whether the layers of a 4-bit base are made plain once and for all: where that is asked for, and all fits
+    into `room` bytes of a GPU beside what every layer keeps."""
+    asked = config.plain_weights and in_two_steps(config, gpu) and precision_of(config, shape, gpu).linear < 1
+    return asked and _fits(memory_parts(config, shape, work, gpu, checkpointed=0, plain=True), room)
+
+
+def _fits(parts: tuple[Part, ...], room: float) -> bool:
+    return sum(part.amount for part in parts) <= FILLED * room
+
+
 def memory_parts(
-    config: TrainingConfig, shape: BaseShape, work: Workload, gpu: bool, checkpointed: int | None = None
+    config: TrainingConfig,
+    shape: BaseShape,
+    work: Workload,
+    gpu: bool,
+    checkpointed: int | None = None,
+    plain: bool = False,
 ) -> tuple[Part, ...]:
     """The parts that are held at the moment of the peak, in bytes. `checkpointed` layers, from the first on, keep
     only what enters them; None: as many as where no GPU is known. They go backwards last, when the others
-    hold nothing any more, so computing one again adds to the peak only where all are checkpointed."""
+    hold nothing any more, so computing one again adds to the peak only where all are checkpointed. `plain`: 4-bit
+    layers are made plain once and for all."""
     if checkpointed is None:
         checkpointed = checkpointed_layers(config, shape, work, gpu, room=0)
     bits = precision_of(config, shape, gpu)
@@ -107,7 +125,8 @@ def memory_parts(
         )
     kept = Part(KEPT, tokens * (whole * a_layer + checkpointed * between), " + ".join(formulas))
     layer = backward_of_a_layer(shape, bits, tokens) + (0 if whole else tokens * a_layer)
-    loss = loss_at_work(shape, bits, tokens, work.taught(config), gpu)
+    loss = loss_at_work(config, shape, bits, tokens, work.taught(config), gpu)
+    tile = OWN_LOSS_TILE if by_own_loss(config, gpu) else LOSS_TILE[0]
     again = "on its way backwards" if whole else "computed again and then backwards"
     # What CUDA graphs work with stays theirs.
     both, what = (layer + loss, "together") if graphs else (max(layer, loss), "the larger of")
@@ -115,7 +134,7 @@ def memory_parts(
         AT_WORK,
         both,
         f"{what} a layer of {batch} tokens {again} ({layer / GIB:.2f} GiB) and the loss in tiles of "
-        f"{LOSS_TILE[0]:,} tokens × {LOSS_TILE[1]:,} words ({loss / GIB:.2f} GiB)",
+        f"{tile:,} tokens ({loss / GIB:.2f} GiB)",
     )
     parts: tuple[Part, ...] = (
         Part(
@@ -133,10 +152,13 @@ def memory_parts(
         kept,
         at_work,
     )
+    if plain:
+        formula = f"{_count(shape.linear_parameters)} weights in layers × {BF16} bytes"
+        parts += (Part(PLAIN, BF16 * shape.linear_parameters, formula),)
     if graphs:
         flow = shape.hidden * bits.flow
-        formula = f"2 × {batch} tokens × {flow:,} bytes + {_count(adapter)} weights × {bits.adapter} bytes"
-        parts += (Part(PLACES, 2 * tokens * flow + adapter * bits.adapter, formula),)
+        formula = f"2 × {batch} tokens × {flow:,} bytes + 2 × {_count(adapter)} weights × {bits.adapter} bytes"
+        parts += (Part(PLACES, 2 * tokens * flow + 2 * adapter * bits.adapter, formula),)
     if config.gpus > 1:  # the adapter's gradients once more, on their way to the others
         parts += (Part(EXCHANGED, adapter * bits.adapter, f"{_count(adapter)} weights × {bits.adapter} bytes"),)
     if gpu:
@@ -187,6 +209,11 @@ def by_graphs(config: TrainingConfig, gpu: bool) -> bool:
     return by_document(config, gpu) and in_two_steps(config, gpu) and config.cuda_graphs
 
 
+def by_own_loss(config: TrainingConfig, gpu: bool) -> bool:
+    """Whether the loss is asked to be made with its gradient."""
+    return gpu and config.fused_loss and config.fused_lora
+
+
 def keeps_attention(config: TrainingConfig, gpu: bool) -> bool:
     """Whether a checkpointed layer keeps what attention gave."""
     return config.keep_attention and by_graphs(config, gpu)
@@ -228,16 +255,21 @@ def backward_of_a_layer(shape: BaseShape, bits: Precision, tokens: int) -> float
     return 2 * hidden + max(2 * inner, inner + plain)
 
 
-def loss_at_work(shape: BaseShape, bits: Precision, tokens: int, taught: float, gpu: bool) -> float:
-    """Bytes while the loss goes backwards: the last norm, the hidden states of the tokens that are learned,
-    their gradient in 32 bits, one tile of logits, and a tile of the head where it has to be rounded. TRL never
-    builds the logits of all tokens, neither in training nor where only the loss is measured. On a CPU a tile of
-    logits is copied some times over in 32 bits."""
+def loss_at_work(
+    config: TrainingConfig, shape: BaseShape, bits: Precision, tokens: int, taught: float, gpu: bool
+) -> float:
+    """Bytes while the loss goes backwards: the last norm, the hidden states of the tokens that are learned, their
+    gradient, one tile of logits, and a tile of the head where it has to be rounded. Neither loss ever builds the
+    logits of all tokens, be it in training or where only the loss is measured. TRL's adds the gradient up in 32
+    bits; on a CPU it copies a tile of logits some times over in 32 bits."""
     learned = tokens * taught
+    last_norm = tokens * shape.hidden * (FP32 + 2 * bits.flow)
+    if by_own_loss(config, gpu):
+        tile = min(learned, OWN_LOSS_TILE) * shape.vocab * bits.product
+        return last_norm + learned * shape.hidden * 2 * bits.flow + tile
     words = min(shape.vocab, LOSS_TILE[1])
     tile = min(learned, LOSS_TILE[0]) * words * (bits.product if gpu else LOSS_COPIES_ON_CPU * FP32)
     head = words * shape.hidden * bits.product if bits.table > bits.product else 0
-    last_norm = tokens * shape.hidden * (FP32 + 2 * bits.flow)
     return last_norm + learned * shape.hidden * (2 * bits.flow + FP32) + tile + head
 
 

@@ -44,6 +44,7 @@ _ARTICLE = TrainingConfig(
     attention="masked",
     fused_lora=False,
     compiled_parts=False,
+    fused_loss=False,
     cuda_graphs=False,
     log_every=50,
     save_every=300,
@@ -72,6 +73,7 @@ _BALANCED = replace(
     attention="by document",
     fused_lora=True,
     compiled_parts=True,
+    fused_loss=True,
     cuda_graphs=True,
     log_every=0,
     save_every=200,
@@ -122,6 +124,7 @@ DESCRIBED: dict[str, Preset] = {
             lora_rank=16,
             lora_alpha=32,
             checkpoint_as_needed=True,
+            plain_weights=True,
             keep_attention=False,
         ),
         "As Balanced with smaller adapters and no more gradient checkpointing than memory asks for: the quickest, "

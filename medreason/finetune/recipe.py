@@ -124,6 +124,8 @@ def trainer_settings(config: TrainingConfig, scratch: Path, rows: int, gpu: bool
         "bf16": gpu,
         "use_cpu": not gpu,
         "dataloader_pin_memory": gpu,
+        # Rows leave for the GPU while it still works on those before.
+        "accelerator_config": {"non_blocking": gpu},
         "dataloader_num_workers": config.loader_workers,
         # Packed rows hold no padding; where the padding token ends a turn, counting by the token would miss those.
         "include_num_input_tokens_seen": "all" if config.packing else "non_padding",

@@ -52,9 +52,11 @@ OF_A_STEP = (
     "gradient_checkpointing",
     "checkpoint_as_needed",
     "keep_attention",
+    "plain_weights",
     "attention",
     "fused_lora",
     "compiled_parts",
+    "fused_loss",
     "cuda_graphs",
 )
 # What a manifest tells of a run's speed.

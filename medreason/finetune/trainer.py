@@ -23,6 +23,7 @@ from medreason.finetune.checkpoints import (
     rotate,
 )
 from medreason.finetune.examples import IGNORED
+from medreason.finetune.fast import loss
 from medreason.finetune.fast.checkpointing import FirstLayers
 from medreason.finetune.randomness import RandomState, kept_random_state
 from medreason.finetune.record import Made
@@ -51,6 +52,7 @@ class RunTrainer(SFTTrainer):
         self.training_before_s = training_before_s
         self._held_out_sum, self._held_out_tokens = 0.0, 0
         super().__init__(callbacks=[reporter, FirstLayers(checkpointed_layers)], **more)
+        _switched_once(self.model)
 
     def evaluate(self, *args: Any, **more: Any) -> dict[str, float]:
         words = "Measuring the loss on the held-out rows."
@@ -75,6 +77,23 @@ class RunTrainer(SFTTrainer):
         if self.args.include_num_input_tokens_seen == "no":
             self.state.num_input_tokens_seen += inputs["input_ids"].numel()
         return super().training_step(model, inputs, *args, **more)
+
+    def floating_point_ops(self, inputs: dict[str, Any]) -> int:
+        """Nobody asks for it, and it goes through all parameters in each batch."""
+        return 0
+
+    def compute_loss(
+        self, model: Any, inputs: dict[str, Any], return_outputs: bool = False, num_items_in_batch: Any = None
+    ) -> Any:
+        """Where batches say what is learned from them, the loss of the fast path: the library's would wait for the
+        GPU four times a batch, to count tokens and what nobody asks it for."""
+        learned = {name: inputs.pop(name) for name in (loss.PLACES, loss.WORDS) if name in inputs}
+        if not learned or return_outputs or num_items_in_batch is None or not self.model.training:
+            return super().compute_loss(model, inputs, return_outputs, num_items_in_batch)
+        alone = 1 if not self.args.average_tokens_across_devices else self.accelerator.num_processes
+        learned[loss.SHARE] = alone / torch.as_tensor(num_items_in_batch).clamp(min=1).float()
+        given = {name: one for name, one in inputs.items() if name != "labels"}
+        return model(**given, **learned, use_cache=False).loss
 
     def evaluation_loop(self, *args: Any, metric_key_prefix: str = "eval", **more: Any) -> Any:
         """The library's mean over batches counts a token of a short batch for more than one of a long batch, and
@@ -145,3 +164,19 @@ class RunTrainer(SFTTrainer):
     def _load_from_checkpoint(self, resume_from_checkpoint: str, model: Any = None) -> None:
         """Only what `_save_checkpoint` wrote is read, never another file that lies there."""
         load_exact(self.model, Path(resume_from_checkpoint) / WEIGHTS)
+
+
+def _switched_once(model: Any) -> None:
+    """Have `model` go through its modules only where the mode changes: the library switches training on in each
+    batch. Its own mode says nothing of theirs when the adapter was just put on."""
+    usual = model.train
+    last: bool | None = None
+
+    def train(mode: bool = True) -> Any:
+        nonlocal last
+        if last is not mode:
+            last = mode
+            usual(mode)
+        return model
+
+    model.train = train

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from medreason.finetune.examples import IGNORED
 from medreason.models.base_shape import QWEN3_8B
 from tests.fast_models import packed
 
@@ -163,3 +164,27 @@ def test_graphs_compute_what_the_layers_do_one_by_one(
             model(**batch_of(*lengths), use_cache=False).loss.backward()
         summed.append({name: w.grad.float() for name, w in model.named_parameters() if w.requires_grad})
     assert furthest(summed[1], summed[0]) < 2 * ROUNDING
+
+
+def test_the_loss_in_one_go_is_the_library_s(dressed: Any) -> None:
+    """Over some rows of different lengths, a third of each not learned; compiled once for all of them."""
+    import torch
+
+    from medreason.finetune.fast import loss
+
+    plain, own = fast(dressed), fast(dressed)
+    assert loss.install(own.get_base_model()) == ""
+    for lengths in ((700, 333, 64, 951), (5, 60), (951, 1000, 2300)):
+        batch = batch_of(*lengths)
+        batch["labels"][:, : sum(lengths) // 3] = IGNORED
+        learned = int((batch["labels"][:, 1:] != IGNORED).sum())
+        expected = gradients(plain, batch)
+        said = loss.WithPlaces(lambda rows, batch=batch: dict(batch))(None)
+        del said["labels"]
+        own.zero_grad()
+        found = own(**said, learned_share=torch.tensor(1 / learned, device="cuda"), use_cache=False).loss
+        found.backward()
+        grads = {name: w.grad.float() for name, w in own.named_parameters() if w.requires_grad}
+        apart, worst = abs(float(found.detach()) - expected[0]), furthest(grads, expected[1])
+        print(f"\nloss {float(found.detach()):.5f} against {expected[0]:.5f}, gradients {worst:.1e} apart")
+        assert apart < 1e-3 * expected[0] and worst < 2 * ROUNDING

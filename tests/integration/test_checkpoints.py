@@ -246,3 +246,20 @@ def test_a_4_bit_base_keeps_its_gradient_though_it_is_measured_between_steps(tin
     layer.weight.quant_state.packing_format_for_cpu = True
     with pytest.raises(MedReasonError, match="used to generate before"):
         dressed(used, CONFIG)
+
+
+def test_training_is_switched_on_in_all_modules_though_the_outermost_had_it_and_once_only() -> None:
+    import torch
+
+    from medreason.finetune.trainer import _switched_once
+
+    inner = torch.nn.Sequential(torch.nn.Dropout(), torch.nn.Dropout()).eval()
+    outer = torch.nn.Sequential(inner)  # as a fresh adapter around a base that was loaded to answer
+    walked: list[bool] = []
+    usual = inner.train
+    inner.train = lambda mode=True: walked.append(mode) or usual(mode)
+    _switched_once(outer)
+    for mode in (True, True, False, False, True):
+        outer.train(mode) if mode else outer.eval()
+        assert all(one.training is mode for one in outer.modules())
+    assert walked == [True, False, True]

@@ -53,7 +53,7 @@ class Again:
         return [one.data_ptr() for one in (layers._x, layers._grad, layers._cos, layers._sin, layers._starts)]
 
     def _results(self, layers: Any) -> dict[str, Any]:
-        return {name: vars(layers)[name] for name in ("_said", "_of_x", "_grads") if name in vars(layers)}
+        return {name: vars(layers)[name] for name in ("_said", "_of_x", "_whole") if name in vars(layers)}
 
     def _listed(self, result: Any) -> list[Any]:
         return [] if result is None else result if isinstance(result, list) else [result]
@@ -255,7 +255,7 @@ def test_graphs_that_compute_something_else_are_left_out(capsys: pytest.CaptureF
             def wrongly() -> None:
                 replay()
                 if work.__name__ == "_backward":
-                    layers._grads[3].mul_(2)
+                    layers._whole.mul_(2)
 
             return wrongly
 
@@ -265,6 +265,52 @@ def test_graphs_that_compute_something_else_are_left_out(capsys: pytest.CaptureF
     batch = packed(documents(23, 40, 7))
     assert_same(gradients(quick, batch), gradients(plain, batch))
     assert capsys.readouterr().out == "CUDA graphs left out: they compute something else.\n"
+
+
+def test_four_bit_layers_made_plain_once_give_the_same_and_are_never_made_plain_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    import torch
+    from bitsandbytes import functional
+
+    from medreason.finetune.fast import steps
+
+    plain = partly_in_four_bits(dressed())
+    quick = in_two_steps(copy.deepcopy(plain))
+    batch = packed(documents(23, 40))
+    before = gradients(quick, batch)
+    stored = [one.clone() for one in quick.parameters() if not one.requires_grad]
+    assert steps.keep_weights(quick.get_base_model()) == ""
+    monkeypatch.delattr(functional, "dequantize_4bit")
+    found = gradients(quick, batch)
+    torch.testing.assert_close(found[0], before[0], rtol=0, atol=0)
+    for name, grad in found[1].items():
+        torch.testing.assert_close(grad, before[1][name], rtol=0, atol=0, msg=name)
+    now = [one for one in quick.parameters() if not one.requires_grad]
+    assert all(torch.equal(one, other) for one, other in zip(now, stored, strict=True))
+    assert steps.keep_weights(plain.get_base_model()) == "the layers are not in two steps"
+
+
+@pytest.mark.parametrize(
+    ("checkpointed", "room", "said"),
+    [
+        (0, True, "The 4-bit layers were made plain once and for all."),
+        (0, False, "Plain copies of the 4-bit layers left out: the GPU has no room for them."),
+        (1, True, "Plain copies of the 4-bit layers left out: the GPU has no room for them."),
+    ],
+)
+def test_the_log_says_whether_four_bit_layers_were_made_plain(
+    checkpointed: int, room: bool, said: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from medreason.finetune.fast import path
+
+    monkeypatch.setattr(path, "makes_plain", lambda *given: room)
+    model, config = in_two_steps(partly_in_four_bits(dressed())), TrainingConfig(packing=True, plain_weights=True)
+    assert path.keep_weights(model, config, checkpointed, [60], on_gpu=True) == []  # its base says it has none
+    model.get_base_model().is_loaded_in_4bit = True
+    assert path.keep_weights(model, config, checkpointed, [60], on_gpu=False) == []
+    assert path.keep_weights(model, TrainingConfig(), checkpointed, [60], on_gpu=True) == []
+    assert path.keep_weights(model, config, checkpointed, [60], on_gpu=True) == [said]
 
 
 def test_room_is_for_the_largest_batch_filled_up() -> None:

@@ -12,15 +12,18 @@ import pytest
 
 from medreason.domain.training import TrainingConfig
 from medreason.finetune import memory_need
-from medreason.finetune.calibration import BESIDE_NF4_BYTES, CUDA_BYTES
+from medreason.finetune.calibration import BESIDE_NF4_BYTES, CUDA_BYTES, LOSS_TILE, OWN_LOSS_TILE
 from medreason.finetune.memory_need import (
     ADAPTER,
     AT_WORK,
     FILLED,
     KEPT,
     PLACES,
+    PLAIN,
+    by_own_loss,
     checkpointed_layers,
     computed_again,
+    keeps_plain,
     kept_by_a_layer,
     memory_parts,
     precision_of,
@@ -39,7 +42,7 @@ TRACED = [
     (2, {"quantization": "none"}, 238_088),
     (4, {}, 303_624),
 ]
-PLAIN = {"attention": "masked", "fused_lora": False, "compiled_parts": False}
+PLAINLY = {"attention": "masked", "fused_lora": False, "compiled_parts": False}
 SHORT = {"max_length": 2048, "accumulation": 8}
 ONE_BY_ONE = {"cuda_graphs": False, "keep_attention": False}
 # GB allocated at the highest on the fast path: (preset, settings) -> measured. Those of layers in two steps are
@@ -71,7 +74,7 @@ def test_a_layer_keeps_what_was_counted(
     beside: int, settings: dict, counted: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(memory_need, "BESIDE_NF4_BYTES", beside)
-    config = replace(PRESETS[BALANCED], **{"lora_rank": 16, **PLAIN, **settings})
+    config = replace(PRESETS[BALANCED], **{"lora_rank": 16, **PLAINLY, **settings})
     bits = precision_of(config, QWEN3_8B, gpu=True)
     assert kept_by_a_layer(config, QWEN3_8B, bits, 1, 2048, gpu=True) == pytest.approx(counted, rel=0.001)
 
@@ -81,7 +84,7 @@ def test_the_peak_of_a_preset_is_what_was_counted(
     beside: int, name: str, peak: float, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(memory_need, "BESIDE_NF4_BYTES", beside)
-    config = replace(PRESETS[name], **PLAIN, **(SHORT if name == SMALL_GPU else {}))
+    config = replace(PRESETS[name], **PLAINLY, **(SHORT if name == SMALL_GPU else {}))
     assert bytes_of(config) - CUDA_BYTES == pytest.approx(peak * 1e9, rel=0.02)
 
 
@@ -145,8 +148,36 @@ def test_what_cuda_graphs_work_with_nobody_else_uses() -> None:
     assert graphs[AT_WORK] > 1.3 * without[AT_WORK]
 
 
+def test_four_bit_layers_are_made_plain_where_all_fits_without_checkpointing() -> None:
+    config = PRESETS[FAST]
+
+    def kept(room: float, gpu: bool = True, **settings: object) -> bool:
+        return keeps_plain(replace(config, **settings), QWEN3_8B, WORK, gpu, room)
+
+    without, plain = (memory_parts(config, QWEN3_8B, WORK, True, 0, one) for one in (False, True))
+    (more,) = set(plain) - set(without)
+    assert more.what == PLAIN and more.amount == 2 * QWEN3_8B.linear_parameters
+    needed = sum(part.amount for part in plain) / FILLED
+    assert kept(needed) and kept(80e9) and not kept(needed - 1) and not kept(0)
+    assert not kept(80e9, plain_weights=False) and not kept(80e9, quantization="none")
+    assert not kept(80e9, gpu=False) and not kept(80e9, fused_lora=False)
+
+
+def test_the_loss_in_one_go_holds_the_logits_of_fewer_tokens_over_all_words() -> None:
+    config = PRESETS[BALANCED]
+    assert by_own_loss(config, gpu=True) and not by_own_loss(config, gpu=False)
+    assert not by_own_loss(replace(config, fused_lora=False), gpu=True)
+    bits = precision_of(config, QWEN3_8B, gpu=True)
+    ours, theirs = (
+        memory_need.loss_at_work(one, QWEN3_8B, bits, 8192, 1.0, gpu=True)
+        for one in (config, replace(config, fused_loss=False))
+    )
+    tiles = 2 * (OWN_LOSS_TILE * QWEN3_8B.vocab - LOSS_TILE[0] * LOSS_TILE[1])
+    assert ours - theirs == tiles - 4 * 8192 * QWEN3_8B.hidden  # whose gradient is added up in 32 bits
+
+
 def test_a_layer_in_two_steps_leaves_its_last_product_out_when_computed_again() -> None:
-    assert computed_again(replace(PRESETS[BALANCED], **PLAIN), QWEN3_8B, gpu=True) == 1
+    assert computed_again(replace(PRESETS[BALANCED], **PLAINLY), QWEN3_8B, gpu=True) == 1
     assert computed_again(PRESETS[BALANCED], QWEN3_8B, gpu=False) == 1
     share = 12288 * 4096 / (QWEN3_8B.linear_parameters / 36)
     assert computed_again(PRESETS[BALANCED], QWEN3_8B, gpu=True) == pytest.approx(1 - share)

@@ -34,9 +34,11 @@ ELSEWHERE = {
     # of the fast path, which test_fast_path covers
     "checkpoint_as_needed",
     "keep_attention",
+    "plain_weights",
     "attention",
     "fused_lora",
     "compiled_parts",
+    "fused_loss",
     "cuda_graphs",
 }
 OTHER = {

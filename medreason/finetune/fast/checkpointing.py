@@ -14,7 +14,7 @@ from transformers.modeling_layers import GradientCheckpointingLayer
 
 from medreason.domain.training import TrainingConfig
 from medreason.finetune.fast.steps import own_of
-from medreason.finetune.memory_need import checkpointed_layers
+from medreason.finetune.memory_need import checkpointed_layers, keeps_plain
 from medreason.finetune.workload import Workload
 from medreason.models.base_shape import shape_of
 
@@ -28,11 +28,25 @@ def layers_to_checkpoint(model: Any, config: TrainingConfig, lengths: Sequence[i
     shape = shape_of(model.get_base_model().config.to_dict())
     if shape is None or not config.checkpoint_as_needed or not torch.cuda.is_available():
         return layers
-    work = Workload.counted(len(lengths), 0, lengths)
-    free, _ = torch.cuda.mem_get_info()
-    count = checkpointed_layers(config, shape, work, True, free + torch.cuda.memory_reserved())
+    count = checkpointed_layers(config, shape, Workload.counted(len(lengths), 0, lengths), True, _room())
     print(f"Gradient checkpointing is on {count} of {layers} layers, as memory asks for.", flush=True)
     return count
+
+
+def makes_plain(model: Any, config: TrainingConfig, lengths: Sequence[int]) -> bool:
+    """Whether the GPU has room to make 4-bit layers plain once and for all, where `config` asks for that and no
+    layer is checkpointed. `lengths` as above."""
+    if not config.plain_weights or not torch.cuda.is_available():
+        return False
+    shape = shape_of(model.get_base_model().config.to_dict())
+    work = Workload.counted(len(lengths), 0, lengths)
+    return shape is not None and keeps_plain(config, shape, work, True, _room())
+
+
+def _room() -> float:
+    """Bytes of the GPU that this process has or may take."""
+    free, _ = torch.cuda.mem_get_info()
+    return free + torch.cuda.memory_reserved()
 
 
 class FirstLayers(TrainerCallback):

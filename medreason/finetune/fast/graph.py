@@ -98,11 +98,11 @@ class Replay:
         self._grad.copy_(self._x)  # any direction will do
         for work in (self._forward, self._backward):
             work()  # compiles what is to be compiled, which a capture could not
-        expected = [one.clone() for one in self._grads]
+        expected = self._whole.clone()
         self._forwards, self._backwards = capture(self._forward), capture(self._backward)
         for again in (self._forwards, self._backwards):
             again()
-        return _distance(self._grads, expected) < APART
+        return _distance(self._whole, expected) < APART
 
     def place(self, x: Tensor, cos: Tensor, sin: Tensor, starts: Tensor) -> None:
         """A batch where the graphs read it: its documents, then those that fill it up, then empty ones."""
@@ -119,12 +119,15 @@ class Replay:
         return self._said[:tokens]
 
     def backward(self, grad: Tensor) -> tuple[Tensor | None, list[Tensor]]:
-        """The gradients of x and of the adapters, which the next batch overwrites."""
+        """The gradients of x, which the next batch overwrites, and of the adapters. These are copied at once: one
+        by one they would fill the queue of the GPU, and the processor would wait there for it."""
         tokens = len(grad)
         self._grad[:tokens].copy_(grad)
         self._grad[tokens:].zero_()
         self._backwards()
-        return self._of_x[:tokens] if self._of_x is not None else None, self._grads
+        of_adapters = self._whole.clone().split([math.prod(shape) for shape in self._shapes])
+        shaped = [one.view(shape) for one, shape in zip(of_adapters, self._shapes, strict=True)]
+        return self._of_x[:tokens] if self._of_x is not None else None, shaped
 
     def _forward(self) -> None:
         self._kept: list[Any] = []
@@ -149,15 +152,14 @@ class Replay:
             flows = self._flows or bool(self._kept)
             flow, grads = own.backward(kept, self._cos, self._sin, own.adapters, flow, flows)
             found.append(grads)
-        self._of_x, self._grads = flow, [one for grads in reversed(found) for one in grads]
+        each = [one for grads in reversed(found) for one in grads]
+        self._of_x, self._whole = flow, torch.cat([one.flatten() for one in each])
+        self._shapes = [one.shape for one in each]
 
 
-def _distance(found: Sequence[Tensor], expected: Sequence[Tensor]) -> float:
+def _distance(found: Tensor, expected: Tensor) -> float:
     """The length of the difference as a share of that of `expected`."""
-    apart, whole = (
-        float(torch.stack([one.float().square().sum() for one in several]).sum().sqrt())
-        for several in ([one - other for one, other in zip(found, expected, strict=True)], expected)
-    )
+    apart, whole = (float(one.float().norm()) for one in (found - expected, expected))
     return apart / whole if whole else math.inf if apart else 0.0
 
 

@@ -75,6 +75,12 @@ class OwnLayer:
         self._epsilon = float(self._first.variance_epsilon)
         self._size = int(attention.head_dim)
 
+    def keep_weights(self) -> None:
+        """Make the frozen weights plain for as long as the model is there."""
+        for products in (self._in, self._out, self._feed, self._down):
+            for weight in products.weights:
+                weight.keep()
+
     def plain(self) -> bool:
         """Whether nothing is asked of it but its layers with their adapters."""
         worn = [one for group in (self._ins, *self._groups) for one in group if product.is_adapted(one)]

@@ -120,7 +120,7 @@ PLAIN = Parts(norm, norm_back, norm_back_onto, turned_both, turned_both_back, ga
 
 def compiled_parts() -> Parts:
     """Compiled for any number of tokens, which is the first dimension of what they are given."""
-    return Parts(*(_compiled(one, 0) for one in PLAIN))
+    return Parts(*(compiled_over(one, 0) for one in PLAIN))
 
 
 def unfit(model: Any) -> str:
@@ -145,7 +145,7 @@ def install(model: Any, compiled: bool = True) -> str:
     if reason := unfit(model):
         return reason
     used = (norm, turned, gated)
-    of_norm, of_turned, of_gated = (_compiled(one, 1) for one in used) if compiled else used
+    of_norm, of_turned, of_gated = (compiled_over(one, 1) for one in used) if compiled else used
     inner = decoder(model)
     for layer in inner.layers:
         for one in (layer.input_layernorm, layer.post_attention_layernorm):
@@ -156,7 +156,7 @@ def install(model: Any, compiled: bool = True) -> str:
     return ""
 
 
-def _compiled(function: Any, tokens: int) -> Any:
+def compiled_over(function: Any, tokens: int) -> Any:
     """Compiled for any number of tokens, which is dimension `tokens` of all that it is given but weights, the only
     tensors of fewer dimensions than these."""
     quick = torch.compile(function)

@@ -9,8 +9,9 @@ from typing import Any
 import torch
 
 from medreason.domain.training import TrainingConfig
-from medreason.finetune.fast import attention, graph, parts, product, steps, trunk
-from medreason.finetune.memory_need import by_graphs
+from medreason.finetune.fast import attention, graph, loss, parts, product, steps, trunk
+from medreason.finetune.fast.checkpointing import makes_plain
+from medreason.finetune.memory_need import by_graphs, by_own_loss
 
 log = logging.getLogger(__name__)
 
@@ -43,6 +44,37 @@ def replay(model: Any, config: TrainingConfig, rows: Sequence[Mapping[str, Any]]
         return []
     room = graph.Room.of([row["seq_lengths"] for row in rows], config.batch_size)
     return _said("CUDA graphs", lambda: trunk.install(model.get_base_model(), room, config.keep_attention))
+
+
+def keep_weights(
+    model: Any, config: TrainingConfig, checkpointed: int, lengths: Sequence[int], on_gpu: bool
+) -> list[str]:
+    """Have the layers of `model` on a 4-bit base made plain once and for all, on a GPU and where `config` asks for
+    that, none of them is `checkpointed` and memory suffices for rows of these lengths; a line that says so, or why
+    not."""
+    base = model.get_base_model()
+    if not (on_gpu and config.plain_weights and getattr(base, "is_loaded_in_4bit", False)):
+        return []
+    what = "Plain copies of the 4-bit layers"
+    if checkpointed or not makes_plain(model, config, lengths):
+        return [f"{what} left out: the GPU has no room for them."]
+    return _said(what, lambda: steps.keep_weights(base)) or ["The 4-bit layers were made plain once and for all."]
+
+
+def own_loss(trainer: Any, config: TrainingConfig, on_gpu: bool) -> list[str]:
+    """Have the model of `trainer` give its loss and the gradient in one go, and the batches say what is learned
+    from them, on a GPU and where `config` asks for that; a line where it was asked for and left out."""
+    if not by_own_loss(config, on_gpu):
+        return []
+
+    def put_on() -> str:
+        if not keeps_16_bits(trainer.model, config):
+            return "some of the base is in 32 bits"
+        if not (reason := loss.install(trainer.model.get_base_model())):
+            trainer.data_collator = loss.WithPlaces(trainer.data_collator)
+        return reason
+
+    return _said("Loss in one go", put_on)
 
 
 def keeps_16_bits(model: Any, config: TrainingConfig) -> bool:

@@ -3,12 +3,12 @@
     y = x Wᵀ + s (x Aᵀ) Bᵀ        (Hu et al. 2021, LoRA, https://arxiv.org/abs/2106.09685)
 
 W is frozen, in 16 bits or in bitsandbytes' 4 bits; the latter is made plain once for each product, in both
-directions. Layers with the same input take it together: one product with all their A, one gradient. The low-rank
-part is written first and the large product added to it, which costs less than the other way round; only x and
-s x Aᵀ are kept for the way back.
+directions, or once and for all. Layers with the same input take it together: one product with all their A, one
+gradient. The low-rank part is written first and the large product added to it, which costs less than the other way
+round; only x and s x Aᵀ are kept for the way back.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,7 +22,7 @@ class Products:
     where a layer has no adapter. The adapters' matrices come along with each call, A [rank, inputs] and B
     [outputs, rank] of each adapted layer in turn."""
 
-    weights: tuple[Callable[[], Tensor], ...]
+    weights: tuple["Weight", ...]
     scales: tuple[float | None, ...]
 
     @property
@@ -178,7 +178,7 @@ def products_of(layers: Sequence[Any]) -> Products:
     weights, scales = [], []
     for layer in layers:
         adapted = is_adapted(layer)
-        weights.append(_plain_weight(layer.base_layer if adapted else layer))
+        weights.append(Weight(layer.base_layer if adapted else layer))
         scales.append(float(layer.scaling[next(iter(layer.lora_A))]) if adapted else None)
     return Products(tuple(weights), tuple(scales))
 
@@ -205,10 +205,25 @@ def _forward_of(layer: Any) -> Any:
     return forward
 
 
-def _plain_weight(base: Any) -> Callable[[], Tensor]:
-    """A function that gives W: as it is, or made plain of 4 bits, which nobody keeps."""
-    if type(base) is nn.Linear:
-        return lambda: base.weight.detach()
-    from bitsandbytes.functional import dequantize_4bit
+class Weight:
+    """W of a frozen layer."""
 
-    return lambda: dequantize_4bit(base.weight.data, base.weight.quant_state)
+    def __init__(self, base: Any):
+        self._base = base
+        self._kept: Tensor | None = None
+
+    def __call__(self) -> Tensor:
+        """As it is, or made plain of 4 bits, which nobody keeps unless `keep` was called."""
+        if self._kept is not None:
+            return self._kept
+        weight = self._base.weight
+        if type(self._base) is nn.Linear:
+            return weight.detach()
+        from bitsandbytes.functional import dequantize_4bit
+
+        return dequantize_4bit(weight.data, weight.quant_state)
+
+    def keep(self) -> None:
+        """Make W plain for as long as the model is there; nothing where it is plain already."""
+        if type(self._base) is not nn.Linear:
+            self._kept = self()

@@ -100,6 +100,17 @@ def own_of(layer: Any) -> OwnLayer | None:
     return vars(layer).get("own")
 
 
+def keep_weights(model: Any) -> str:
+    """Make the frozen weights of the layers plain once and for all; why not, or nothing."""
+    layers = parts.decoder(model).layers
+    owns = [own for layer in layers if (own := own_of(layer)) is not None]
+    if len(owns) < len(layers):
+        return "the layers are not in two steps"
+    for own in owns:
+        own.keep_weights()
+    return ""
+
+
 def _unfit(model: Any) -> str:
     if reason := parts.unfit(model):
         return reason
