@@ -107,7 +107,7 @@ def trainer_of(model: Any, tokenizer: Any, task: Task, reporter: Reporter) -> Ru
     settings["bf16"] = gpu and not keeps_16_bits(model, task.config)
     layers = max(reporter.ranks.gathered(layers_to_checkpoint(model, task.config, task.train.lengths)))
     settings["gradient_checkpointing"] = layers > 0
-    if task.config.packing and reporter.ranks.count == 1:
+    if task.config.packing:
         # The library would wait for the GPU to count the tokens of each row, and only then prepare the next one.
         settings["include_num_input_tokens_seen"] = "no"
     lines = keep_weights(model, task.config, layers, task.train.lengths, gpu)

@@ -75,7 +75,7 @@ class RunTrainer(SFTTrainer):
         if self.ranks.count > 1 and model is self.model:
             raise RuntimeError("the processes of the run would each learn on their own")
         if self.args.include_num_input_tokens_seen == "no":
-            self.state.num_input_tokens_seen += inputs["input_ids"].numel()
+            self.state.num_input_tokens_seen += sum(self.ranks.gathered(inputs["input_ids"].numel()))
         return super().training_step(model, inputs, *args, **more)
 
     def floating_point_ops(self, inputs: dict[str, Any]) -> int:
