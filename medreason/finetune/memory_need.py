@@ -32,6 +32,7 @@ WEIGHTS, ADAPTER, KEPT, AT_WORK, PLACES, EXCHANGED, GAPS, BESIDES = (
 )
 BF16, FP32 = 2, 4
 GIB = 1024**3
+LENT_LAYERS = 2  # of a split base: the layer that computes, and the next one on its way
 FILLED = 0.9  # of a GPU's memory: the estimate has been up to 7 % off, and what comes and goes leaves gaps
 
 
@@ -117,11 +118,12 @@ def memory_parts(
         f"{what} a layer of {batch} tokens {again} ({layer / GIB:.2f} GiB) and the loss in tiles of "
         f"{LOSS_TILE[0]:,} tokens × {LOSS_TILE[1]:,} words ({loss / GIB:.2f} GiB)",
     )
+    in_layers, of_layers = weights_in_layers(config, shape, bits)
     parts: tuple[Part, ...] = (
         Part(
             WEIGHTS,
-            shape.linear_parameters * bits.linear + shape.table_parameters * bits.table,
-            f"{_count(shape.linear_parameters)} weights in layers × {bits.linear:.4g} bytes + "
+            in_layers + shape.table_parameters * bits.table,
+            f"{_count(shape.linear_parameters)} weights in layers × {of_layers} + "
             f"{_count(shape.table_parameters)} in embedding and head × {bits.table:g}",
         ),
         Part(
@@ -147,6 +149,24 @@ def memory_parts(
         Part(GAPS, HEAP_GAPS * working, f"{HEAP_GAPS:.0%} of the {working / GIB:.2f} GiB that come and go"),
         Part(BESIDES, PROCESS_BYTES, "Python with torch, transformers and TRL, as measured"),
     )
+
+
+def weights_in_layers(config: TrainingConfig, shape: BaseShape, bits: Precision) -> tuple[float, str]:
+    """Bytes of the layers' weights on one GPU, and how many that are a weight: all, or its share of a split base
+    with the layers that are lent to it. The scales beside 4-bit weights are not split."""
+    if not (config.split_base and config.gpus > 1):
+        return shape.linear_parameters * bits.linear, f"{bits.linear:.4g} bytes"
+    split = 0.5 if bits.linear < 1 else bits.linear
+    beside = bits.linear - split
+    a_weight = split * (1 / config.gpus + LENT_LAYERS / shape.layers) + beside
+    words = f"({split:g} bytes × (1/{config.gpus} kept + {LENT_LAYERS}/{shape.layers} lent)"
+    return shape.linear_parameters * a_weight, f"{words}{f' + {beside:.2g}' if beside else ''})"
+
+
+def base_bytes(config: TrainingConfig, shape: BaseShape, gpu: bool) -> float:
+    """Bytes of the whole base, as it is read before it is split."""
+    bits = precision_of(config, shape, gpu)
+    return shape.linear_parameters * bits.linear + shape.table_parameters * bits.table
 
 
 def kept_by_a_layer(
@@ -183,8 +203,8 @@ def in_two_steps(config: TrainingConfig, gpu: bool) -> bool:
 
 
 def by_graphs(config: TrainingConfig, gpu: bool) -> bool:
-    """Whether CUDA graphs are asked to do the work of all layers."""
-    return by_document(config, gpu) and in_two_steps(config, gpu) and config.cuda_graphs
+    """Whether CUDA graphs are asked to do the work of all layers, which a split base does not have at one time."""
+    return by_document(config, gpu) and in_two_steps(config, gpu) and config.cuda_graphs and not config.split_base
 
 
 def keeps_attention(config: TrainingConfig, gpu: bool) -> bool:
