@@ -1,6 +1,7 @@
 """Fits an adapter to a tiny Qwen3 in this process, for tests of what a run does from step to step."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -49,8 +50,20 @@ def texts(count: int, start: int = 0) -> list[tuple[str, str, str]]:
     ]
 
 
-def loaded(model: Path, quantization: str = "none") -> LoadedBase:
-    return load_base(resolve_base(str(model), "", DataFolder(model.parent), quantization))
+def loaded(model: Path, quantization: str = "none", gpu: int | None = 0) -> LoadedBase:
+    return load_base(resolve_base(str(model), "", DataFolder(model.parent), quantization), gpu=gpu)
+
+
+@contextmanager
+def group_of_one(backend: str) -> Iterator[None]:
+    """This process as the only one of a run's, so that a base can be split without others."""
+    import torch.distributed as dist
+
+    dist.init_process_group(backend, store=dist.HashStore(), rank=0, world_size=1)
+    try:
+        yield
+    finally:
+        dist.destroy_process_group()
 
 
 def task(
@@ -89,7 +102,7 @@ def fitted(
     """Fit on a fresh copy of the base; `stop_when` is asked, with the recorder, whether to save and end."""
     from medreason.finetune.fitting import fit
 
-    base = loaded(model, settings.pop("quantization", "none"))
+    base = loaded(model, settings.pop("quantization", "none"), gpu=None if settings.get("split_base") else 0)
     made = task(base, run, resumption, **settings)
     recorder = Recorder(run)
     stopping = AskedWhen(lambda: stop_when(recorder), save) if stop_when else Stopping()

@@ -26,6 +26,14 @@ def tiny_qwen3(embedded_model: Path, tmp_path_factory: pytest.TempPathFactory) -
 
 
 @pytest.fixture(scope="session")
+def deep_qwen3(embedded_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same with five layers."""
+    from tests.tiny import make_tiny_qwen3
+
+    return make_tiny_qwen3(tmp_path_factory.mktemp("models") / "deep-qwen3", embedded_model, layers=5)
+
+
+@pytest.fixture(scope="session")
 def tiny_adapter(tiny_qwen3: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """An adapter for `tiny_qwen3` that acts strongly."""
     from tests.tiny import make_adapter

@@ -23,8 +23,8 @@ def in_32_bits() -> Iterator[None]:
         yield
 
 
-def make_tiny_qwen3(folder: Path, embedded_model: Path, seed: int = 7) -> Path:
-    """A two-layer Qwen3 with random weights and the embedded model's tokenizer and chat template."""
+def make_tiny_qwen3(folder: Path, embedded_model: Path, seed: int = 7, layers: int = 2) -> Path:
+    """A Qwen3 of few layers with random weights and the embedded model's tokenizer and chat template."""
     import torch
     from transformers import AutoTokenizer, GenerationConfig, Qwen3Config, Qwen3ForCausalLM
 
@@ -34,7 +34,7 @@ def make_tiny_qwen3(folder: Path, embedded_model: Path, seed: int = 7) -> Path:
         vocab_size=len(tokenizer),
         hidden_size=64,
         intermediate_size=128,
-        num_hidden_layers=2,
+        num_hidden_layers=layers,
         num_attention_heads=4,
         num_key_value_heads=2,
         head_dim=16,

@@ -135,7 +135,7 @@ def main(words: list[str]) -> int:
         loading("Starting the training software.")
         settle(config.gpus)
         gather(ranks, config, source, recorder)
-        base = load_base(source, lambda share, words: loading(words))
+        base = load_base(source, lambda share, words: loading(words), gpu=None if config.split_base else 0)
         job = Job(config, source, base, rows, output, resumption, ranks)
         return run(job, recorder, stopping)
     except Stopped:
@@ -186,7 +186,7 @@ def assist(options: argparse.Namespace, output: Path, ranks: Ranks) -> int:
         rows = rows_for(config, folder)
         settle(config.gpus)
         ranks.meet()
-        base = load_base(source, gpu=ranks.rank)
+        base = load_base(source, gpu=None if config.split_base else ranks.rank)
         job = Job(config, source, base, rows, output, resumption, ranks)
         train(job, Unwritten(output), Stopping())
         return COMPLETED

@@ -175,10 +175,19 @@ class TrainingConfig:
     gpus: int = setting(
         1,
         "GPUs to use",
-        "How many GPUs of the machine train. They share the batches of each step, and each holds the whole base.",
+        "How many GPUs of the machine train. They share the batches of each step, and each holds the whole base, "
+        "unless it is split.",
         group="Memory and speed",
         minimum=1,
         maximum=64,
+        advanced=True,
+    )
+    split_base: bool = setting(
+        False,
+        "Split the base over the GPUs",
+        "Each GPU keeps its share of the base's layers and borrows the rest while it computes: for a model too "
+        "large for one GPU. Slower; needs two or more GPUs.",
+        group="Memory and speed",
         advanced=True,
     )
     lora_rank: int = setting(

@@ -27,6 +27,7 @@ from medreason.finetune.progress import Recorder, cut_after, read_losses
 from medreason.finetune.ranks import ALONE, Ranks
 from medreason.finetune.recipe import lora_settings, rhythm, step_count, trainer_settings
 from medreason.finetune.resume import Resumption
+from medreason.finetune.sharded import split
 from medreason.finetune.sharing import with_blank
 from medreason.finetune.stopping import Stopping
 from medreason.finetune.task import Task
@@ -73,6 +74,8 @@ def fit(
     at = task.resumption.step if task.resumption else 0
     torch.manual_seed(config.seed)
     model = dressed(base, config)
+    if config.split_base:
+        print(split(model, ranks), flush=True)
     if task.resumption:
         recorder.step = recorder.resumed_from = at
     if ranks.first:

@@ -34,6 +34,7 @@ WEIGHTS, PLAIN, ADAPTER, KEPT, AT_WORK, PLACES, EXCHANGED, GAPS, BESIDES = (
 )
 BF16, FP32 = 2, 4
 GIB = 1024**3
+LENT_LAYERS = 2  # of a split base: the layer that computes, and the next one on its way
 FILLED = 0.9  # of a GPU's memory: the estimate has been up to 7 % off, and what comes and goes leaves gaps
 
 
@@ -80,8 +81,9 @@ def checkpointed_layers(config: TrainingConfig, shape: BaseShape, work: Workload
 def keeps_plain(config: TrainingConfig, shape: BaseShape, work: Workload, gpu: bool, room: float) -> bool:
     """Whether the layers of a 4-bit base are made plain once and for all: where that is asked for, and all fits
     into `room` bytes of a GPU beside what every layer keeps."""
-    asked = config.plain_weights and in_two_steps(config, gpu) and precision_of(config, shape, gpu).linear < 1
-    return asked and _fits(memory_parts(config, shape, work, gpu, checkpointed=0, plain=True), room)
+    asked = config.plain_weights and in_two_steps(config, gpu) and not config.split_base
+    four_bits = precision_of(config, shape, gpu).linear < 1
+    return asked and four_bits and _fits(memory_parts(config, shape, work, gpu, checkpointed=0, plain=True), room)
 
 
 def _fits(parts: tuple[Part, ...], room: float) -> bool:
@@ -136,11 +138,12 @@ def memory_parts(
         f"{what} a layer of {batch} tokens {again} ({layer / GIB:.2f} GiB) and the loss in tiles of "
         f"{tile:,} tokens ({loss / GIB:.2f} GiB)",
     )
+    in_layers, of_layers = weights_in_layers(config, shape, bits)
     parts: tuple[Part, ...] = (
         Part(
             WEIGHTS,
-            shape.linear_parameters * bits.linear + shape.table_parameters * bits.table,
-            f"{_count(shape.linear_parameters)} weights in layers × {bits.linear:.4g} bytes + "
+            in_layers + shape.table_parameters * bits.table,
+            f"{_count(shape.linear_parameters)} weights in layers × {of_layers} + "
             f"{_count(shape.table_parameters)} in embedding and head × {bits.table:g}",
         ),
         Part(
@@ -169,6 +172,24 @@ def memory_parts(
         Part(GAPS, HEAP_GAPS * working, f"{HEAP_GAPS:.0%} of the {working / GIB:.2f} GiB that come and go"),
         Part(BESIDES, PROCESS_BYTES, "Python with torch, transformers and TRL, as measured"),
     )
+
+
+def weights_in_layers(config: TrainingConfig, shape: BaseShape, bits: Precision) -> tuple[float, str]:
+    """Bytes of the layers' weights on one GPU, and how many that are a weight: all, or its share of a split base
+    with the layers that are lent to it. The scales beside 4-bit weights are not split."""
+    if not (config.split_base and config.gpus > 1):
+        return shape.linear_parameters * bits.linear, f"{bits.linear:.4g} bytes"
+    split = 0.5 if bits.linear < 1 else bits.linear
+    beside = bits.linear - split
+    a_weight = split * (1 / config.gpus + LENT_LAYERS / shape.layers) + beside
+    words = f"({split:g} bytes × (1/{config.gpus} kept + {LENT_LAYERS}/{shape.layers} lent)"
+    return shape.linear_parameters * a_weight, f"{words}{f' + {beside:.2g}' if beside else ''})"
+
+
+def base_bytes(config: TrainingConfig, shape: BaseShape, gpu: bool) -> float:
+    """Bytes of the whole base, as it is read before it is split."""
+    bits = precision_of(config, shape, gpu)
+    return shape.linear_parameters * bits.linear + shape.table_parameters * bits.table
 
 
 def kept_by_a_layer(
@@ -205,8 +226,8 @@ def in_two_steps(config: TrainingConfig, gpu: bool) -> bool:
 
 
 def by_graphs(config: TrainingConfig, gpu: bool) -> bool:
-    """Whether CUDA graphs are asked to do the work of all layers."""
-    return by_document(config, gpu) and in_two_steps(config, gpu) and config.cuda_graphs
+    """Whether CUDA graphs are asked to do the work of all layers, which a split base does not have at one time."""
+    return by_document(config, gpu) and in_two_steps(config, gpu) and config.cuda_graphs and not config.split_base
 
 
 def by_own_loss(config: TrainingConfig, gpu: bool) -> bool:

@@ -23,6 +23,7 @@ import psutil
 
 from medreason.domain.training import TrainingConfig
 from medreason.errors import MedReasonError
+from medreason.finetune.recipe import ONE_GPU
 
 # Set for tests: several processes on a computer without a GPU.
 ON_CPU = "MEDREASON_RANKS_ON_CPU"
@@ -75,6 +76,8 @@ class Ranks:
                 f"The run asks for {config.gpus} GPUs, and this computer has {there or 'none'}. Set “GPUs to use” "
                 f"to {max(1, there)}."
             )
+        if config.split_base and config.gpus == 1:
+            raise MedReasonError(ONE_GPU)
         return config
 
     def start_others(self, count: int) -> None:

@@ -13,6 +13,7 @@ from medreason.domain.training import TrainingConfig
 
 MOST_LOGGED_STEPS = 500
 LONGEST_CHECK_GAP = 10
+ONE_GPU = "A base is split over two or more GPUs. Turn “Split the base over the GPUs” off, or raise “GPUs to use”."
 
 
 @dataclass(frozen=True)
@@ -53,11 +54,13 @@ def shared_words(config: TrainingConfig) -> str:
         return ""
     each, all_of = batches_each(config), batches_each(config) * config.gpus
     batches = f"{config.accumulation} batch{'es' if config.accumulation > 1 else ''}"
+    kept = f" Each keeps 1/{config.gpus} of the base's layers and borrows the rest." if config.split_base else ""
     if all_of == config.accumulation:
-        return f"{config.gpus} GPUs share the {batches} of each step, {each} each: the steps stay what they were."
+        said = f"{config.gpus} GPUs share the {batches} of each step, {each} each: the steps stay what they were."
+        return said + kept
     return (
         f"{config.gpus} GPUs cannot share the {batches} of each step evenly, so each takes {each}: a step sees "
-        f"{all_of} batches, and there are fewer steps."
+        f"{all_of} batches, and there are fewer steps.{kept}"
     )
 
 

@@ -46,6 +46,7 @@ OF_A_STEP = (
     "batch_size",
     "accumulation",
     "gpus",
+    "split_base",
     "lora_rank",
     "lora_dropout",
     "target_modules",
@@ -100,6 +101,8 @@ def time_parts(
     each = batches_each(config)
     batches = steps * each
     a_batch, words = _batch_seconds(config, shape, work, machine, speed, checkpointed)
+    if config.split_base:
+        words += ", without what the GPUs wait for each other's layers"
     parts = [
         Part(
             STARTING,

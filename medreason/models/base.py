@@ -113,11 +113,14 @@ def check_folder(folder: Path) -> None:
 
 
 def load_base(
-    source: BaseSource, report: Report | None = None, meanwhile: Callable[[], None] | None = None, gpu: int = 0
+    source: BaseSource,
+    report: Report | None = None,
+    meanwhile: Callable[[], None] | None = None,
+    gpu: int | None = 0,
 ) -> LoadedBase:
-    """Load what `resolve_base` found, on the GPU of that number where there is one. `report` hears a share of the
-    work done and a sentence; `meanwhile` is done while the disk reads. Raises `MedReasonError` for whatever the
-    user can mend."""
+    """Load what `resolve_base` found, on the GPU of that number where there is one; None leaves it on the CPU, in
+    the precision of a GPU. `report` hears a share of the work done and a sentence; `meanwhile` is done while the
+    disk reads. Raises `MedReasonError` for whatever the user can mend."""
     say = report or (lambda share, message: None)
     say(0.05, "Starting the model software…")
     import torch
@@ -133,7 +136,7 @@ def load_base(
         meanwhile()
     say(0.65, f"Loading {source.name}…")
     cuda = torch.cuda.is_available()
-    options: dict[str, Any] = {"device_map": {"": gpu}} if cuda else {}
+    options: dict[str, Any] = {"device_map": {"": "cpu" if gpu is None else gpu}} if cuda else {}
     precision = "bfloat16" if cuda or not _float32_is_quicker(folder) else "float32"
     if source.quantization == "nf4":
         precision = "nf4"

@@ -8,7 +8,8 @@ from medreason.domain.dataset import SourceKind
 from medreason.domain.estimate import Estimate, Finding, Machine, Severity
 from medreason.domain.training import TrainingConfig
 from medreason.finetune.disk_need import needed_to_run
-from medreason.finetune.recipe import shared_words
+from medreason.finetune.memory_need import base_bytes
+from medreason.finetune.recipe import ONE_GPU, shared_words
 from medreason.models.base_shape import BaseShape
 from medreason.models.tokenizer import tokenizer_name
 from medreason.services.plan_rows import CountedRows
@@ -42,6 +43,8 @@ def _gpus(config: TrainingConfig, machine: Machine) -> Iterator[Finding]:
             f"The run asks for {config.gpus} GPUs, and this computer {there}. Set “GPUs to use” to "
             f"{max(1, machine.gpus)}.",
         )
+    elif config.split_base and config.gpus == 1:
+        yield _refuse("split_base", ONE_GPU)
     elif config.accumulation % config.gpus:
         yield _warn(
             "gpus_uneven",
@@ -55,6 +58,14 @@ def _memory(
 ) -> Iterator[Finding]:
     needed = needs.gpu_memory_bytes
     if machine.gpus:
+        read = config.gpus * base_bytes(config, shape, gpu=True) if shape and config.split_base else 0.0
+        if read > machine.memory > 0:
+            yield _warn(
+                "memory_to_split",
+                f"Each of the {config.gpus} processes reads the whole base into the computer's memory before it "
+                f"is split: about {_size(read)} in all, and this computer has {_size(machine.memory)}. Use fewer "
+                f"GPUs{'' if config.quantization == 'nf4' else ', or nf4'}.",
+            )
         if machine.gpu_memory_free and needed > TIGHT * machine.gpu_memory_free:
             yield _warn(
                 "gpu_memory",
@@ -99,6 +110,8 @@ def _less_memory(config: TrainingConfig) -> str:
         ways.append("nf4")
     if config.batch_size > 1:
         ways.append("fewer rows at once")
+    if config.gpus > 1 and not config.split_base:
+        ways.append("the base split over the GPUs")
     ways.append("shorter rows")
     return f"End what else uses the GPU (Compare can put its model away), or use {' or '.join(ways)}."
 

@@ -20,6 +20,8 @@ from medreason.finetune.memory_need import (
     KEPT,
     PLACES,
     PLAIN,
+    WEIGHTS,
+    base_bytes,
     by_own_loss,
     checkpointed_layers,
     computed_again,
@@ -67,6 +69,25 @@ PEAKS = [
 def bytes_of(config: TrainingConfig, gpu: bool = True) -> float:
     layers = checkpointed_layers(config, QWEN3_8B, WORK, gpu, 80e9)
     return sum(part.amount for part in memory_parts(config, QWEN3_8B, WORK, gpu, layers))
+
+
+@pytest.mark.parametrize(
+    ("quantization", "split", "whole"), [("none", 2.0, 0.0), ("nf4", 0.5, 1 / 64 + 4 / (64 * 256))]
+)
+def test_of_a_split_base_a_gpu_holds_its_share_of_the_layers_and_two_of_them(
+    quantization: str, split: float, whole: float
+) -> None:
+    config = replace(PRESETS[BALANCED], quantization=quantization, gpus=4)
+    parts = {
+        on: {one.what: one for one in memory_parts(replace(config, split_base=on), QWEN3_8B, WORK, gpu=True)}
+        for on in (False, True)
+    }
+    weights, table = QWEN3_8B.linear_parameters, 2 * QWEN3_8B.table_parameters
+    assert parts[False][WEIGHTS].amount == pytest.approx(weights * (split + whole) + table)
+    assert parts[True][WEIGHTS].amount == pytest.approx(weights * (split / 4 + split * 2 / 36 + whole) + table)
+    assert "(1/4 kept + 2/36 lent)" in parts[True][WEIGHTS].formula
+    assert PLACES in parts[False] and PLACES not in parts[True]  # graphs would need all layers at one time
+    assert base_bytes(replace(config, split_base=True), QWEN3_8B, True) == parts[False][WEIGHTS].amount
 
 
 @pytest.mark.parametrize(("beside", "settings", "counted"), TRACED)
@@ -161,6 +182,7 @@ def test_four_bit_layers_are_made_plain_where_all_fits_without_checkpointing() -
     assert kept(needed) and kept(80e9) and not kept(needed - 1) and not kept(0)
     assert not kept(80e9, plain_weights=False) and not kept(80e9, quantization="none")
     assert not kept(80e9, gpu=False) and not kept(80e9, fused_lora=False)
+    assert not kept(80e9, split_base=True, gpus=2)  # whose layers are not all there at one time
 
 
 def test_the_loss_in_one_go_holds_the_logits_of_fewer_tokens_over_all_words() -> None:

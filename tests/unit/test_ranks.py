@@ -48,6 +48,13 @@ def test_more_than_there_are_or_were_started_is_refused(asked: int, started: int
         Ranks(0, started).settled(replace(CONFIG, gpus=asked), there)
 
 
+def test_a_base_is_split_over_several_processes_only() -> None:
+    config = replace(CONFIG, split_base=True)
+    with pytest.raises(MedReasonError, match="over two or more GPUs. Turn “Split the base over the GPUs” off"):
+        Ranks(0, 1).settled(config, 4)
+    assert Ranks(0, 2).settled(config, 2).gpus == 2  # a launcher started them
+
+
 def test_alone_all_that_is_asked_is_its_own_word() -> None:
     alone = Ranks()
     assert alone.agreed(True) and not alone.agreed(False) and alone.gathered("a") == ["a"]

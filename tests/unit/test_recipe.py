@@ -31,6 +31,7 @@ ELSEWHERE = {
     "keep_checkpoints",
     "best_by_held_out",
     "tensorboard",
+    "split_base",  # which test_sharded covers
     # of the fast path, which test_fast_path covers
     "checkpoint_as_needed",
     "keep_attention",
@@ -138,3 +139,10 @@ def test_gpus_that_cannot_share_a_step_evenly_say_what_becomes_of_it() -> None:
         "2 GPUs share the 16 batches of each step, 8 each: the steps stay what they were."
     )
     assert shared_words(TrainingConfig()) == ""
+    split = replace(config, accumulation=16, split_base=True)
+    assert shared_words(split).endswith(
+        "what they were. Each keeps 1/2 of the base's layers and borrows the rest."
+    )
+    assert shared_words(replace(split, accumulation=3)).endswith(
+        "fewer steps. Each keeps 1/2 of the base's layers and borrows the rest."
+    )

@@ -120,6 +120,30 @@ def test_two_gpus_halve_the_time_of_the_steps_and_hold_a_little_more(plan) -> No
     assert "a step sees 4 batches" in said(uneven, "gpus_uneven")
 
 
+def test_a_base_is_split_over_several_gpus_only(plan) -> None:
+    alone = plan(replace(PRESETS[BALANCED], split_base=True), replace(H100, gpus=2))
+    assert alone.blocked and said(alone, "split_base").startswith("A base is split over two or more GPUs.")
+    shared = plan(replace(PRESETS[BALANCED], split_base=True, gpus=2), replace(H100, gpus=2))
+    assert not shared.blocked and not {"split_base", "gpu_memory", "memory_to_split"} & keys(shared)
+    training = next(one for one in shared.estimate.time if one.what == "Training")
+    assert training.formula.endswith("without what the GPUs wait for each other's layers")
+
+
+def test_a_base_that_is_split_has_to_be_read_first(plan) -> None:
+    config = replace(PRESETS[BALANCED], split_base=True, gpus=2, quantization="none")
+    two = replace(H100, gpus=2, memory=32 * GB)
+    words = said(plan(config, two), "memory_to_split")
+    assert "Each of the 2 processes reads the whole base" in words and words.endswith("Use fewer GPUs, or nf4.")
+    assert "about 30.5 GiB in all, and this computer has 29.8 GiB" in words
+    assert "memory_to_split" not in keys(plan(replace(config, quantization="nf4"), two))
+
+
+def test_a_gpu_that_is_too_small_for_the_whole_base_is_told_of_splitting_it(plan) -> None:
+    small = replace(H100, gpus=2, gpu_memory_free=8 * GB)
+    assert "the base split over the GPUs" in said(plan(replace(PRESETS[BALANCED], gpus=2), small), "gpu_memory")
+    assert "split" not in said(plan(PRESETS[BALANCED], small), "gpu_memory")
+
+
 def test_memory_beyond_what_is_free_names_both_numbers_and_can_be_overridden(plan) -> None:
     planned = plan(PRESETS[BALANCED], replace(H100, gpu_memory_free=8 * GB))
     text = said(planned, "gpu_memory")

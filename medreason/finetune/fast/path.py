@@ -56,6 +56,8 @@ def keep_weights(
     if not (on_gpu and config.plain_weights and getattr(base, "is_loaded_in_4bit", False)):
         return []
     what = "Plain copies of the 4-bit layers"
+    if config.split_base:
+        return [f"{what} left out: the base is split."]
     if checkpointed or not makes_plain(model, config, lengths):
         return [f"{what} left out: the GPU has no room for them."]
     return _said(what, lambda: steps.keep_weights(base)) or ["The 4-bit layers were made plain once and for all."]
