@@ -34,13 +34,9 @@ def split(model: Any, ranks: Ranks) -> str:
     run, and put the rest on this one's GPU; what was done, in a sentence."""
     from torch.nn.parallel import DistributedDataParallel
 
-    gpu = torch.cuda.is_available()
-    device = torch.device("cuda", ranks.rank) if gpu else torch.device("cpu")
+    device = torch.device("cuda", ranks.rank) if torch.cuda.is_available() else torch.device("cpu")
     done = SplitLayers(checkpointable(model), ranks.rank, ranks.count, device)
     model.to(device)
-    base = model.get_base_model()
-    if gpu and getattr(base, "hf_device_map", None):
-        base.hf_device_map = {"": ranks.rank}  # accelerate asks where a 4-bit base was loaded
     lent = {id(weight) for weight in done.weights}
     names = [name for name, weight in model.named_parameters() if id(weight) in lent]
     DistributedDataParallel._set_params_and_buffers_to_ignore_for_model(model, names)

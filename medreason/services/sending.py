@@ -12,6 +12,7 @@ from medreason.errors import MedReasonError, NotReady
 from medreason.finetune.config_file import write_config
 from medreason.finetune.parcel import SENT
 from medreason.finetune.ray_jobs import INSTALL
+from medreason.finetune.recipe import ONE_GPU
 from medreason.finetune.run_folder import CONFIG_FILE
 from medreason.folder import DataFolder
 
@@ -20,9 +21,11 @@ MOST_BYTES = 90 * 1000**2
 
 def require_sendable(config: TrainingConfig, folder: DataFolder) -> None:
     """Refuse, in one sentence, what a cluster could not be sent: without Ray, without data, or with too much of
-    them. A path that is not of this computer is taken for one of the cluster."""
+    them, and what it could not do. A path that is not of this computer is taken for one of the cluster."""
     if find_spec("ray") is None:
         raise NotReady(INSTALL)
+    if config.split_base and config.gpus == 1:
+        raise MedReasonError(ONE_GPU)
     place = _data_of(config, folder)
     size = _size(place) if place is not None else 0
     if size > MOST_BYTES:

@@ -26,7 +26,6 @@ from medreason.ui.preset_view import preset_line, preset_of
 # What says which rows are used: kept when another starting point is taken for data that were prepared.
 SCRIPTS = "python training_scripts"
 OF_DATA = ("data", "data_config", "data_revision", "columns", "skip_faulty_rows", "max_rows")
-OF_GPUS = ("gpus", "split_base")
 MERGE = (
     '<p class="mr-note">Adds an adapter to its base for good, so that the result runs without PEFT, and checks '
     "that it says the same.</p>"
@@ -66,8 +65,7 @@ def build(services: Services, ask: Asking) -> SettingsPart:
             taken = gr.State(None)  # the starting point that the server has filled in
             about = gr.Markdown(preset_line(CPU_DEMO, TrainingConfig()), sanitize_html=False)
             form = build_form(TrainingConfig)
-            for name in OF_GPUS:
-                form[name].visible = False  # shown where there is something to choose
+            form["gpus"].visible = False  # shown where there is something to choose
         with gr.Column(scale=1, min_width=360):
             needs = gr.Markdown("", sanitize_html=False, latex_delimiters=[])
             findings = gr.Markdown("", sanitize_html=False, latex_delimiters=[])
@@ -145,15 +143,13 @@ def build(services: Services, ask: Asking) -> SettingsPart:
         with suppress(MedReasonError):  # what is refused is told by the panel
             chosen = chosen or preset_of(config_of(values))
         shown_values = [
-            gpus_field(name, value) if name in OF_GPUS else value
-            for name, value in zip(names, values, strict=True)
+            gpus_field(value) if name == "gpus" else value for name, value in zip(names, values, strict=True)
         ]
         return [chosen, chosen, *shown_values, *panel_of(chosen, values)]
 
-    def gpus_field(name: str, value: Any) -> Any:
+    def gpus_field(value: Any) -> Any:
         """Shown only where several GPUs are there, or asked for by settings that came from elsewhere."""
-        asked_for = value != getattr(DESCRIBED[CPU_DEMO].config, name)
-        return type(form[name])(value=value, visible=services.plan.machine().gpus > 1 or asked_for)
+        return gr.Number(value=value, visible=services.plan.machine().gpus > 1 or value != 1)
 
     @shown
     def preview(request: gr.Request, chosen: str | None, *values: Any) -> list[Any]:

@@ -10,7 +10,7 @@ import shutil
 import signal
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
@@ -307,6 +307,9 @@ def test_what_cannot_be_sent_is_refused_before_anything_is_written(far, tmp_path
     monkeypatch.setattr(sending, "MOST_BYTES", 1000)
     with pytest.raises(MedReasonError, match="at most 0 MB are sent along"):
         far.start(data=str(rows))
+    far.settings = replace(far.settings, gpus=1)
+    with pytest.raises(MedReasonError, match="A base is split over two or more GPUs"):
+        far.start(split_base=True)
     monkeypatch.setattr(sending, "find_spec", lambda name: None)
     with pytest.raises(MedReasonError, match="pip install -r requirements-ray.txt"):
         far.start()
@@ -314,8 +317,6 @@ def test_what_cannot_be_sent_is_refused_before_anything_is_written(far, tmp_path
 
 
 def test_no_token_is_written_anywhere(far, monkeypatch):
-    from dataclasses import replace
-
     monkeypatch.setenv("RAY_FAR_TOKEN", "s3cret-t0ken")
     far.settings = replace(far.settings, token_env="RAY_FAR_TOKEN")
     far.start("one", "quick")

@@ -19,6 +19,9 @@ from medreason.finetune.fitting import dressed
 from medreason.finetune.progress import read_losses
 from medreason.finetune.ranks import ALONE
 from medreason.finetune.sharded import SplitLayers, split
+from medreason.folder import DataFolder
+from medreason.models.base import resolve_base
+from medreason.models.quantizing import quantize
 from tests.fitting import QUIET, fitted, group_of_one, loaded, same, state_at
 
 pytestmark = QUIET
@@ -217,6 +220,31 @@ def test_what_is_split_is_not_handed_round_at_the_start(deep_qwen3: Path) -> Non
         said = split(model, ALONE)
     assert said.startswith("The base is split: of the 0.1 MiB of its layers each of the 1 GPUs keeps 0.1 MiB")
     assert set(model._ddp_params_and_buffers_to_ignore) == names and len(names) == 5 * 7
+
+
+def test_a_folder_in_4_bits_is_split_as_it_is(deep_qwen3: Path, tmp_path: Path) -> None:
+    base = tmp_path / "deep-nf4"
+    quantize(resolve_base(str(deep_qwen3), "", DataFolder(tmp_path), "none"), base, lambda *_: None)
+    expected = learned(worn(base, "none"))
+    model, both = worn(base, "none"), Both(late=False)
+    both.split(model, 0)
+    both.split(worn(base, "none"), 1)
+    assert model.get_base_model().is_loaded_in_4bit
+    found = learned(model)
+    assert all(torch.equal(found[name], expected[name]) for name in expected)
+
+
+@pytest.mark.parametrize("quantization", ["none", "nf4"])
+def test_a_base_for_gpus_is_first_on_the_cpu(
+    deep_qwen3: Path, quantization: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    base = loaded(deep_qwen3, quantization, gpu=None)
+    assert base.precision == ("nf4" if quantization == "nf4" else "bfloat16")
+    assert {one.device.type for one in base.model.parameters()} == {"cpu"}
+    plain = {one.dtype for name, one in base.model.named_parameters() if "_proj" not in name}
+    assert plain == {torch.bfloat16}
+    assert not any(hasattr(module, "_hf_hook") for module in base.model.modules())
 
 
 @pytest.mark.parametrize("settings", [{}, {"quantization": "nf4", "gradient_checkpointing": True}])
