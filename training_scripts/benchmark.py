@@ -24,6 +24,10 @@ from medreason.finetune.presets import ARTICLE, BALANCED, FAST, SMALL_GPU
 from medreason.models.base_shape import QWEN3_8B
 
 RANDOM = "random"
+NAMES = (
+    "names of presets, maybe with settings of their own, as in Balanced:quantization=none (default %(default)s); "
+    "settings are parted by commas"
+)
 
 
 def read_arguments(arguments: list[str]) -> argparse.Namespace:
@@ -56,7 +60,7 @@ def read_arguments(arguments: list[str]) -> argparse.Namespace:
     memory = kinds.add_parser("memory", help="what short runs take against what their plan promises")
     short_runs(memory, [ARTICLE, BALANCED, SMALL_GPU], steps=3)
     train = kinds.add_parser("train", help="how quickly presets train, against the first of them")
-    short_runs(train, [ARTICLE, BALANCED, FAST, SMALL_GPU], steps=6)
+    short_runs(train, [ARTICLE, BALANCED, FAST, SMALL_GPU], steps=10)
     train.add_argument(
         "--gpus",
         type=int,
@@ -75,7 +79,7 @@ def read_arguments(arguments: list[str]) -> argparse.Namespace:
 def short_runs(parser: argparse.ArgumentParser, presets: list[str], steps: int) -> None:
     """Options of the kinds that make short real runs."""
     parser.add_argument("--json", type=Path, required=True, help="file to write the rows to")
-    parser.add_argument("--presets", nargs="+", default=presets, help="names of presets (default %(default)s)")
+    parser.add_argument("--presets", nargs="+", default=presets, help=NAMES)
     parser.add_argument(
         "--base", type=Path, required=True, metavar="FOLDER", help="base model, maybe of random weights"
     )

@@ -25,7 +25,7 @@ TRAIN = Path(__file__).resolve().parent.parent.parent / "training_scripts" / "tr
 
 def check(presets: Sequence[str], steps: int, least: int = 2) -> None:
     """Raise `MedReasonError` for what cannot be measured, before anything is made for it."""
-    unknown = [name for name in presets if name not in PRESETS]
+    unknown = [name for one in presets if (name := settled(one)[0]) not in PRESETS]
     if unknown:
         raise MedReasonError(f"There is no preset {unknown[0]}. Choose one of: {'; '.join(PRESETS)}.")
     if steps < least:
@@ -47,9 +47,16 @@ def each(
     """Each name with its short configuration and a data folder of its own, which goes when the last is done."""
     with tempfile.TemporaryDirectory(prefix="medreason-runs-") as scratch:
         for number, name in enumerate(presets):
-            wanted = short(PRESETS[name], base, rows, steps)
-            config = config_from_words(wanted, Path(scratch) / "config.yaml", overrides)
+            preset, own = settled(name)
+            wanted = short(PRESETS[preset], base, rows, steps)
+            config = config_from_words(wanted, Path(scratch) / "config.yaml", [*overrides, *own])
             yield name, config, DataFolder(Path(scratch) / f"data-{number}")
+
+
+def settled(name: str) -> tuple[str, list[str]]:
+    """A preset's name, and the settings that were put behind it: "Balanced:quantization=none,max_length=4096"."""
+    preset, _, words = name.partition(":")
+    return preset, [word for word in words.split(",") if word]
 
 
 def short(config: TrainingConfig, base: Path, rows: str, steps: int) -> TrainingConfig:

@@ -25,7 +25,7 @@ from medreason.models.gpu_lock import gpu_count
 from medreason.models.machine import ThisMachine
 from medreason.services.training_plan import TrainingPlan
 
-SKIPPED = 2  # steps that are not counted
+SKIPPED = 4  # steps that are not counted
 WHOLE_EPOCH_ROWS = 19_704  # of FreedomIntelligence/medical-o1-reasoning-SFT, "en"
 PRODUCT = 8192
 TIMES = 20

@@ -52,9 +52,9 @@ LINEAR_SHARE = 0.5
 MASKED_ATTENTION_SHARE = 0.15
 """The same for attention through a dense mask, which packed and padded rows have (fitted to 3,278 tokens a second
 on an H100 at rows of 8,192)."""
-LAUNCH_S = 0.0075
-"""Least seconds of one decoder layer in one pass, however few tokens: starting its kernels from Python (measured
-on an H100 at 2 × 1,024 and at 2,600 tokens: 0.0077 and 0.0083)."""
+LAUNCH_S = 0.0066
+"""Least seconds of one decoder layer in one pass, however few tokens: starting its kernels from Python. It is the
+processor's: 0.0077 at 2 × 1,024 tokens on one machine, 0.0054 on another."""
 FAST_LINEAR_SHARE = 0.58
 """As `LINEAR_SHARE`, on the fast path with packed rows, everything beside the products included (measured on an
 H200 with CUDA graphs: 0.58 without checkpointing, 0.60 with)."""
