@@ -47,8 +47,8 @@ TRACED = [
 PLAINLY = {"attention": "masked", "fused_lora": False, "compiled_parts": False}
 SHORT = {"max_length": 2048, "accumulation": 8}
 ONE_BY_ONE = {"cuda_graphs": False, "keep_attention": False, "plain_weights": False}
-# GB allocated at the highest on the fast path: (preset, settings) -> measured. Those of layers one by one, but for
-# the small GPU's, are less 0.43 GB that was kept then and is not any more: the sizes of the blocks of 4-bit weights.
+# GB allocated at the highest on the fast path: (preset, settings) -> measured. Those of layers one by one, not the
+# small GPU's, are less 0.43 GB that was kept then and is not any more: the sizes of the blocks of 4-bit weights.
 MEASURED = [
     (ARTICLE, {}, 7.38),
     (FAST, ONE_BY_ONE, 47.9),
