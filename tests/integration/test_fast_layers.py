@@ -5,6 +5,7 @@ for CUDA graphs does the work again at the same places.
 import copy
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -311,6 +312,9 @@ def test_the_log_says_whether_four_bit_layers_were_made_plain(
     assert path.keep_weights(model, config, checkpointed, [60], on_gpu=False) == []
     assert path.keep_weights(model, TrainingConfig(), checkpointed, [60], on_gpu=True) == []
     assert path.keep_weights(model, config, checkpointed, [60], on_gpu=True) == [said]
+    split = replace(config, split_base=True, gpus=2)
+    (line,) = path.keep_weights(model, split, checkpointed, [60], on_gpu=True)
+    assert line == "Plain copies of the 4-bit layers left out: the base is split."
 
 
 def test_room_is_for_the_largest_batch_filled_up() -> None:
@@ -321,8 +325,6 @@ def test_room_is_for_the_largest_batch_filled_up() -> None:
 
 
 def test_graphs_are_asked_for_only_where_all_that_they_need_is(monkeypatch: pytest.MonkeyPatch) -> None:
-    from dataclasses import replace
-
     from medreason.finetune.fast import graph, path, trunk
 
     asked = []
@@ -337,6 +339,9 @@ def test_graphs_are_asked_for_only_where_all_that_they_need_is(monkeypatch: pyte
         {"lora_dropout": 0.1},
     ):
         assert path.replay(dressed(), replace(config, **more), rows, True) == []
+    split = replace(config, split_base=True, gpus=2)
+    assert path.replay(dressed(), split, rows, on_gpu=True) == ["CUDA graphs left out: the base is split."]
+    assert path.replay(dressed(), replace(split, cuda_graphs=False), rows, on_gpu=True) == []
     assert path.replay(dressed(), config, rows, on_gpu=False) == [] and asked == []
     assert path.replay(dressed(), config, rows, on_gpu=True) == []
     assert asked == [(graph.Room.of(ROWS, 1), True)]

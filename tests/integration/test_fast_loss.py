@@ -2,6 +2,7 @@
 
 import copy
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -132,3 +133,26 @@ def test_the_trainer_comes_to_the_same_weights_and_never_asks_the_library_s_loss
     weights = dict(plain.model.named_parameters())
     for name, one in quick.model.named_parameters():
         torch.testing.assert_close(one, weights[name], rtol=1e-4, atol=1e-5, msg=name)
+
+
+def test_it_is_put_on_where_it_is_asked_for_and_nothing_is_in_32_bits(monkeypatch: pytest.MonkeyPatch) -> None:
+    import torch
+
+    from medreason.domain.training import TrainingConfig
+    from medreason.finetune.fast import loss, path
+
+    said = [""]
+    monkeypatch.setattr(loss, "install", lambda model: said[0])
+    trainer = SimpleNamespace(model=dressed(), data_collator=dict)
+    on = TrainingConfig()
+    assert path.own_loss(trainer, on, on_gpu=False) == []
+    for off in ({"fused_loss": False}, {"fused_lora": False}):
+        assert path.own_loss(trainer, TrainingConfig(**off), on_gpu=True) == []
+    assert path.own_loss(trainer, on, on_gpu=True) == ["Loss in one go left out: some of the base is in 32 bits."]
+    trainer.model.to(torch.bfloat16)
+    said[0] = "its head learns"
+    assert path.own_loss(trainer, on, on_gpu=True) == ["Loss in one go left out: its head learns."]
+    assert trainer.data_collator is dict
+    said[0] = ""
+    assert path.own_loss(trainer, on, on_gpu=True) == []
+    assert isinstance(trainer.data_collator, loss.WithPlaces)

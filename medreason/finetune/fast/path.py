@@ -4,6 +4,7 @@ left out, with a line in the run's log.
 
 import logging
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -41,7 +42,8 @@ def replay(model: Any, config: TrainingConfig, rows: Sequence[Mapping[str, Any]]
     """Have CUDA graphs do the work of the layers of `model` while it trains on these packed rows, on a GPU and
     where `config` asks for that and for all that it takes; a line where it was asked for and left out."""
     if not by_graphs(config, on_gpu):
-        return []
+        asked = by_graphs(replace(config, split_base=False), on_gpu)
+        return ["CUDA graphs left out: the base is split."] if asked else []
     room = graph.Room.of([row["seq_lengths"] for row in rows], config.batch_size)
     return _said("CUDA graphs", lambda: trunk.install(model.get_base_model(), room, config.keep_attention))
 
