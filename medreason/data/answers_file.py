@@ -32,8 +32,9 @@ class AnswersFile:
             _replace(self._ahead, self._all_held())
             _replace(out, self._turn())
         self._file = open(out, "a" if resumed else "x", encoding="utf-8")
-        self._waiting = open(self._ahead, "a" if resumed else "w", encoding="utf-8")
-        if not self._held:
+        # Each line goes to the end: in another mode one that follows an emptied file would stand behind a gap.
+        self._waiting = open(self._ahead, "a", encoding="utf-8")
+        if not resumed or not self._held:
             self._nothing_waits()
 
     def __enter__(self) -> "AnswersFile":

@@ -40,6 +40,14 @@ def test_what_came_before_its_turn_is_on_disk_at_once_and_takes_its_place_at_the
     assert lines(out) == ["a", "c"]
 
 
+def test_what_waits_after_the_others_took_their_place_is_all_that_stands_beside(tmp_path):
+    ahead_of(tmp_path / "out").write_text("of another time\n", encoding="utf-8")
+    with opened(tmp_path / "out") as file:
+        for case_id in ("b", "a", "d"):
+            file.put(case_id, [case_id])
+        assert ahead_of(tmp_path / "out").read_bytes() == b"d\n"  # no gap where b stood
+
+
 def test_a_run_that_goes_on_fills_the_gap_in_order(tmp_path):
     out = tmp_path / "out"
     out.write_text("a\nc\nhalf a li", encoding="utf-8")
