@@ -24,6 +24,7 @@ from medreason.domain.provenance import Provenance  # noqa: E402
 from medreason.domain.sampling import Sampling  # noqa: E402
 from medreason.errors import MedReasonError  # noqa: E402
 from medreason.finetune.manifest import versions  # noqa: E402
+from medreason.leaving import leave_at_once  # noqa: E402
 from medreason.models.base import resolve_base  # noqa: E402
 from medreason.models.machine import ThisMachine  # noqa: E402
 
@@ -189,4 +190,4 @@ def write(out: Path, environment: dict[str, str], question: str, answer: Answer,
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    leave_at_once(main(sys.argv[1:]))

@@ -30,6 +30,7 @@ from medreason.engine.at_once import Question, Said, ask_many
 from medreason.engine.protocol import Engine
 from medreason.errors import MedReasonError
 from medreason.folder import DataFolder
+from medreason.leaving import leave_at_once
 from medreason.models.adapters import read_adapter
 
 Answers = dict[Arm, Answer]
@@ -258,4 +259,4 @@ def main(arguments: list[str]) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    leave_at_once(main(sys.argv[1:]))
