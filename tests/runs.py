@@ -35,6 +35,15 @@ def kill_all(folder: DataFolder) -> None:
             os.killpg(child.pid, signal.SIGKILL)
 
 
+def real_runs(folder: DataFolder) -> Iterator[Training]:
+    """For a fixture: the service with the real script, and none of its runs at work in the end."""
+    yield Training(folder)
+    for path in folder.runs.iterdir():
+        if child := process.read_process(path):
+            process.stop(child, path, grace_s=0.0)
+            within(10, lambda child=child: not process.alive(child))
+
+
 def started(folder: DataFolder) -> Iterator[Training]:
     """For a fixture: the service, and nothing left of its runs in the end."""
     folder.prepare()

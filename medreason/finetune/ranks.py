@@ -24,6 +24,7 @@ import psutil
 from medreason.domain.training import TrainingConfig
 from medreason.errors import MedReasonError
 from medreason.finetune.recipe import ONE_GPU
+from medreason.leaving import leave_at_once
 
 # Set for tests: several processes on a computer without a GPU.
 ON_CPU = "MEDREASON_RANKS_ON_CPU"
@@ -250,10 +251,7 @@ def leave(code: int) -> NoReturn:
     """End this process; at once where it was one of several: libraries would wait for those that are gone."""
     dist = sys.modules.get("torch.distributed")
     if dist is not None and dist.is_available() and dist.is_initialized():
-        for stream in (sys.stdout, sys.stderr):
-            with suppress(OSError, ValueError):
-                stream.flush()
-        os._exit(code)
+        leave_at_once(code)
     sys.exit(code)
 
 

@@ -22,12 +22,12 @@ from medreason.finetune.calibration import (
     START_S,
 )
 from medreason.finetune.memory_need import (
+    base_bytes,
     by_document,
     by_graphs,
     computed_again,
     in_two_steps,
     keeps_attention,
-    precision_of,
 )
 from medreason.finetune.recipe import batches_each, rhythm
 from medreason.finetune.workload import Workload
@@ -96,8 +96,7 @@ def time_parts(
     speed = _speed(machine, config)
     if shape is None or speed is None or not steps:
         return ()
-    stored = precision_of(config, shape, machine.gpus > 0)
-    size = shape.linear_parameters * stored.linear + shape.table_parameters * stored.table
+    size = base_bytes(config, shape, machine.gpus > 0)
     each = batches_each(config)
     batches = steps * each
     a_batch, words = _batch_seconds(config, shape, work, machine, speed, checkpointed)

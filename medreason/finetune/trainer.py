@@ -90,8 +90,8 @@ class RunTrainer(SFTTrainer):
         learned = {name: inputs.pop(name) for name in (loss.PLACES, loss.WORDS) if name in inputs}
         if not learned or return_outputs or num_items_in_batch is None or not self.model.training:
             return super().compute_loss(model, inputs, return_outputs, num_items_in_batch)
-        alone = 1 if not self.args.average_tokens_across_devices else self.accelerator.num_processes
-        learned[loss.SHARE] = alone / torch.as_tensor(num_items_in_batch).clamp(min=1).float()
+        together = self.accelerator.num_processes if self.args.average_tokens_across_devices else 1
+        learned[loss.SHARE] = together / torch.as_tensor(num_items_in_batch).clamp(min=1).float()
         given = {name: one for name, one in inputs.items() if name != "labels"}
         return model(**given, **learned, use_cache=False).loss
 

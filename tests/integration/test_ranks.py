@@ -28,7 +28,7 @@ from medreason.folder import DataFolder
 from medreason.services.training import Training
 from tests.conftest import CHECKOUT
 from tests.fitting import same, state_at
-from tests.runs import ENGINEER, within
+from tests.runs import ENGINEER, real_runs, within
 
 SCRIPT = CHECKOUT / "training_scripts" / "train_qlora.py"
 LAUNCHER = (sys.executable, "-m", "accelerate.commands.launch", "--multi_gpu", "--num_processes", "2")
@@ -138,12 +138,7 @@ def dropped(config: TrainingConfig, tmp_path_factory: pytest.TempPathFactory) ->
 
 @pytest.fixture
 def training(folder: DataFolder, on_cpu: None) -> Iterator[Training]:
-    service = Training(folder)
-    yield service
-    for path in folder.runs.iterdir():
-        if child := process.read_process(path):
-            process.stop(child, path, grace_s=0.0)
-            within(10, lambda child=child: not process.alive(child))
+    yield from real_runs(folder)
 
 
 def test_from_the_app_it_stops_with_its_adapter_and_goes_on_exactly(

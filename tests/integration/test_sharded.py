@@ -12,7 +12,6 @@ import pytest
 
 from medreason.domain.run import RunState
 from medreason.domain.training import TrainingConfig
-from medreason.finetune import process
 from medreason.finetune.config_file import config_text
 from medreason.finetune.manifest import read_manifest
 from medreason.finetune.progress import LOG_FILE, read_losses
@@ -23,7 +22,7 @@ from medreason.services.training import Training
 from tests.fitting import same, state_at
 from tests.integration.test_ranks import CONFIG as OF_RANKS
 from tests.integration.test_ranks import ENVIRONMENT, LAUNCHER, SCRIPT, STEPS, trained
-from tests.runs import ENGINEER, within
+from tests.runs import ENGINEER, real_runs, within
 
 # As there, with all that is done beside the steps: rows measured before the first one and between them, and the
 # best checkpoint at the end.
@@ -86,12 +85,7 @@ def test_processes_of_a_launcher_split_a_base_in_4_bits(config: TrainingConfig, 
 def training(folder: DataFolder, monkeypatch: pytest.MonkeyPatch) -> Iterator[Training]:
     for name, value in ENVIRONMENT.items():
         monkeypatch.setenv(name, value)
-    service = Training(folder)
-    yield service
-    for path in folder.runs.iterdir():
-        if child := process.read_process(path):
-            process.stop(child, path, grace_s=0.0)
-            within(10, lambda child=child: not process.alive(child))
+    yield from real_runs(folder)
 
 
 def test_from_the_app_it_stops_with_its_adapter_and_goes_on_exactly(

@@ -89,6 +89,16 @@ def worn(base: Path, quantization: str, again: int = 0, levers: str = "") -> Any
     return model
 
 
+def shared(
+    base: Path, quantization: str, again: int = 0, levers: str = "", late: bool = False
+) -> tuple[Any, Both]:
+    """Such a model, which is split between the first of two processes and another."""
+    model, both = worn(base, quantization, again, levers), Both(late)
+    both.split(model, 0)
+    both.split(worn(base, quantization), 1)
+    return model, both
+
+
 def loss_of(model: Any) -> Tensor:
     return model(input_ids=IDS, labels=IDS, use_cache=False).loss
 
@@ -116,9 +126,7 @@ def test_split_layers_learn_what_whole_ones_learn(
     deep_qwen3: Path, quantization: str, levers: str, again: int, late: bool
 ) -> None:
     expected = learned(worn(deep_qwen3, quantization, again, levers))
-    model, both = worn(deep_qwen3, quantization, again, levers), Both(late)
-    both.split(model, 0)
-    both.split(worn(deep_qwen3, quantization), 1)
+    model, both = shared(deep_qwen3, quantization, again, levers, late=late)
     found = learned(model)
     assert set(found) == set(expected) and len(found) > 5 * 7 * 2 * 2
     assert all(torch.equal(found[name], expected[name]) for name in expected)
@@ -145,9 +153,7 @@ def test_a_process_keeps_its_share_and_two_layers(deep_qwen3: Path) -> None:
 
 def test_layers_that_were_moved_meanwhile_learn_as_well(deep_qwen3: Path) -> None:
     expected = learned(worn(deep_qwen3, "nf4"))
-    model, both = worn(deep_qwen3, "nf4"), Both(late=False)
-    both.split(model, 0)
-    both.split(worn(deep_qwen3, "nf4"), 1)
+    model, both = shared(deep_qwen3, "nf4", late=False)
     model.to(torch.device("cpu", 0))  # to torch another one than that without a number
     found = learned(model)
     assert all(torch.equal(found[name], expected[name]) for name in expected)
@@ -158,9 +164,7 @@ def test_a_layer_is_on_its_way_while_the_one_before_it_computes(
     deep_qwen3: Path, hooks: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Checkpointed layers compute again on the way backwards, with their hooks in some versions of the library."""
-    model, both = worn(deep_qwen3, "none", again=5), Both(late=False)
-    both.split(model, 0)
-    both.split(worn(deep_qwen3, "none"), 1)
+    model, both = shared(deep_qwen3, "none", again=5, late=False)
     for number, layer in enumerate(checkpointable(model)):
         layer.self_attn.register_forward_pre_hook(lambda *_, number=number: both.told.append(f"use {number}"))
         if hooks == "inside":
@@ -184,9 +188,8 @@ def checkpointed(layer: Any, *given: Any, **more: Any) -> Any:
 
 def test_a_layer_that_was_asked_for_in_vain_is_waited_for(deep_qwen3: Path) -> None:
     """Nothing flows back through the first layers where only the last ones learn."""
-    whole, model, both = worn(deep_qwen3, "none"), worn(deep_qwen3, "none"), Both(late=True)
-    both.split(model, 0)
-    both.split(worn(deep_qwen3, "none"), 1)
+    whole = worn(deep_qwen3, "none")
+    model, both = shared(deep_qwen3, "none", late=True)
     for one in (whole, model):
         one.get_input_embeddings()._forward_hooks.clear()  # which have its output ask for a gradient
         for layer in checkpointable(one)[:3]:
@@ -199,9 +202,7 @@ def test_a_layer_that_was_asked_for_in_vain_is_waited_for(deep_qwen3: Path) -> N
 
 def test_the_weights_are_in_the_end_what_they_were(deep_qwen3: Path) -> None:
     kept = worn(deep_qwen3, "nf4")
-    model, both = worn(deep_qwen3, "nf4"), Both(late=True)
-    both.split(model, 0)
-    both.split(worn(deep_qwen3, "nf4"), 1)
+    model, both = shared(deep_qwen3, "nf4", late=True)
     teacher = torch.optim.SGD([one for one in model.parameters() if one.requires_grad], lr=0.1)
     for _ in range(2):
         loss_of(model).backward()
@@ -226,9 +227,7 @@ def test_a_folder_in_4_bits_is_split_as_it_is(deep_qwen3: Path, tmp_path: Path) 
     base = tmp_path / "deep-nf4"
     quantize(resolve_base(str(deep_qwen3), "", DataFolder(tmp_path), "none"), base, lambda *_: None)
     expected = learned(worn(base, "none"))
-    model, both = worn(base, "none"), Both(late=False)
-    both.split(model, 0)
-    both.split(worn(base, "none"), 1)
+    model, both = shared(base, "none", late=False)
     assert model.get_base_model().is_loaded_in_4bit
     found = learned(model)
     assert all(torch.equal(found[name], expected[name]) for name in expected)

@@ -17,6 +17,8 @@ from torch.nn import functional
 from transformers import AttentionInterface
 from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
 
+from medreason.finetune.fast.trial import near
+
 log = logging.getLogger(__name__)
 
 NAME = "by_document"
@@ -155,9 +157,7 @@ def has_flash() -> bool:
                 one_by_one(Heads(*heads), [2, 3], 0.125),
             )
             found, expected = ([said, *torch.autograd.grad(said.float().square().sum(), heads)] for said in ways)
-        both = zip(found, expected, strict=True)
-        near = all(float((one - other).abs().max() / other.abs().max()) < APART for one, other in both)
-        reason = "" if near else "it computes something else"
+        reason = "" if near(found, expected, APART) else "it computes something else"
     except Exception as fault:
         reason = f"{type(fault).__name__}: {fault}"
     if reason:

@@ -36,8 +36,6 @@ def layers_to_checkpoint(model: Any, config: TrainingConfig, lengths: Sequence[i
 def makes_plain(model: Any, config: TrainingConfig, lengths: Sequence[int]) -> bool:
     """Whether the GPU has room to make 4-bit layers plain once and for all, where `config` asks for that and no
     layer is checkpointed. `lengths` as above."""
-    if not config.plain_weights or not torch.cuda.is_available():
-        return False
     shape = shape_of(model.get_base_model().config.to_dict())
     work = Workload.counted(len(lengths), 0, lengths)
     return shape is not None and keeps_plain(config, shape, work, True, _room())

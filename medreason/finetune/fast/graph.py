@@ -125,8 +125,9 @@ class Replay:
         self._grad[:tokens].copy_(grad)
         self._grad[tokens:].zero_()
         self._backwards()
-        of_adapters = self._whole.clone().split([math.prod(shape) for shape in self._shapes])
-        shaped = [one.view(shape) for one, shape in zip(of_adapters, self._shapes, strict=True)]
+        adapters = [one for own in self._owns for one in own.adapters]
+        of_adapters = self._whole.clone().split([one.numel() for one in adapters])
+        shaped = [one.view(like.shape) for one, like in zip(of_adapters, adapters, strict=True)]
         return self._of_x[:tokens] if self._of_x is not None else None, shaped
 
     def _forward(self) -> None:
@@ -154,7 +155,6 @@ class Replay:
             found.append(grads)
         each = [one for grads in reversed(found) for one in grads]
         self._of_x, self._whole = flow, torch.cat([one.flatten() for one in each])
-        self._shapes = [one.shape for one in each]
 
 
 def _distance(found: Tensor, expected: Tensor) -> float:

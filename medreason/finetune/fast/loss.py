@@ -19,6 +19,7 @@ from torch.nn import functional
 from medreason.finetune.calibration import OWN_LOSS_TILE
 from medreason.finetune.examples import IGNORED
 from medreason.finetune.fast import parts
+from medreason.finetune.fast.trial import near
 
 PLACES, WORDS, SHARE = "learned_places", "learned_words", "learned_share"
 APART = 0.02  # of the largest number, where it is tried: rounding of 16 bits
@@ -134,6 +135,4 @@ def _works(turn: IntoGradient, head: Tensor) -> bool:
         found: Any = LearnedLoss.apply(hidden, head, words, share, turn, 2)
         expected = functional.cross_entropy((hidden @ head.T).float(), words, reduction="sum") * share
         both = [(loss.detach(), *torch.autograd.grad(loss, hidden)) for loss in (found, expected)]
-    return all(
-        float((one - other).abs().max() / other.abs().max()) < APART for one, other in zip(*both, strict=True)
-    )
+    return near(*both, APART)

@@ -16,6 +16,8 @@ from medreason.finetune.fast.attention import Heads
 from medreason.finetune.fast.layer import AfterKept, Attend, BeforeKept, OwnLayer
 from medreason.finetune.fast.parts import Parts
 
+NOT_IN_STEPS = "the layers are not in two steps"
+
 
 class Before(torch.autograd.Function):
     """x [tokens, width] to query, key and value, and x itself for what comes after."""
@@ -100,15 +102,19 @@ def own_of(layer: Any) -> OwnLayer | None:
     return vars(layer).get("own")
 
 
-def keep_weights(model: Any) -> str:
-    """Make the frozen weights of the layers plain once and for all; why not, or nothing."""
+def owns_of(model: Any) -> list[OwnLayer]:
+    """The same of all layers of `model`; none where one of them lacks it."""
     layers = parts.decoder(model).layers
     owns = [own for layer in layers if (own := own_of(layer)) is not None]
-    if len(owns) < len(layers):
-        return "the layers are not in two steps"
+    return owns if len(owns) == len(layers) else []
+
+
+def keep_weights(model: Any) -> str:
+    """Make the frozen weights of the layers plain once and for all; why not, or nothing."""
+    owns = owns_of(model)
     for own in owns:
         own.keep_weights()
-    return ""
+    return "" if owns else NOT_IN_STEPS
 
 
 def _unfit(model: Any) -> str:

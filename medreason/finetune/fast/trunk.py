@@ -10,10 +10,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from medreason.finetune.fast import attention, parts
+from medreason.finetune.fast import attention
 from medreason.finetune.fast.graph import Capture, FlashOver, Graphs, OneByOne, Replay, Room
 from medreason.finetune.fast.layer import OwnLayer
-from medreason.finetune.fast.steps import own_of
+from medreason.finetune.fast.steps import NOT_IN_STEPS, owns_of
 
 log = logging.getLogger(__name__)
 
@@ -93,13 +93,12 @@ def install(
 ) -> str:
     """Have the graphs do the work of the layers of `model`, within its PEFT model, from the first training batch
     on; why not, or nothing."""
-    layers = parts.decoder(model).layers
-    owns = [own for layer in layers if (own := own_of(layer)) is not None]
-    if len(owns) < len(layers):
-        return "the layers are not in two steps"
+    owns = owns_of(model)
+    if not owns:
+        return NOT_IN_STEPS
     trunk = Trunk(owns, room, keep_attention, graphs)
-    for number, layer in enumerate(layers):
-        layer.forward = _forward_of(trunk, number, layer.forward)
+    for number, own in enumerate(owns):
+        own.layer.forward = _forward_of(trunk, number, own.layer.forward)
     return ""
 
 
