@@ -132,7 +132,7 @@ def _works(turn: IntoGradient, head: Tensor) -> bool:
         hidden = torch.randn(3, head.shape[1], device=head.device, dtype=head.dtype, requires_grad=True)
         words = torch.randint(0, len(head), (3,), device=head.device)
         share = torch.full((), 0.5, device=head.device)
-        found: Any = LearnedLoss.apply(hidden, head, words, share, turn, 2)
-        expected = functional.cross_entropy((hidden @ head.T).float(), words, reduction="sum") * share
-        both = [(loss.detach(), *torch.autograd.grad(loss, hidden)) for loss in (found, expected)]
-    return near(*both, APART)
+        ours: Any = LearnedLoss.apply(hidden, head, words, share, turn, 2)
+        theirs = functional.cross_entropy((hidden @ head.T).float(), words, reduction="sum") * share
+        found, expected = ((loss.detach(), *torch.autograd.grad(loss, hidden)) for loss in (ours, theirs))
+    return near(found, expected, APART)
