@@ -142,14 +142,19 @@ def build(services: Services, ask: Asking) -> SettingsPart:
     def fill(values: Sequence[Any], chosen: str | None = None) -> list[Any]:
         with suppress(MedReasonError):  # what is refused is told by the panel
             chosen = chosen or preset_of(config_of(values))
-        shown_values = [
-            gpus_field(value) if name == "gpus" else value for name, value in zip(names, values, strict=True)
-        ]
-        return [chosen, chosen, *shown_values, *panel_of(chosen, values)]
+        entered = dict(zip(names, values, strict=True))
+        entered["gpus"] = gr.Number(
+            value=entered["gpus"], visible=gpus_shown(entered["split_base"], entered["gpus"])
+        )
+        return [chosen, chosen, *entered.values(), *panel_of(chosen, values)]
 
-    def gpus_field(value: Any) -> Any:
-        """Shown only where several GPUs are there, or asked for by settings that came from elsewhere."""
-        return gr.Number(value=value, visible=services.plan.machine().gpus > 1 or value != 1)
+    def gpus_shown(split: bool, gpus: float | None) -> bool:
+        """Only where several GPUs are there, or asked for: by a base that is split over them, or by settings that
+        came from elsewhere."""
+        return services.plan.machine().gpus > 1 or split or gpus != 1
+
+    def show_gpus(split: bool, gpus: float | None) -> Any:
+        return gr.update(visible=gpus_shown(split, gpus))
 
     @shown
     def preview(request: gr.Request, chosen: str | None, *values: Any) -> list[Any]:
@@ -213,6 +218,7 @@ def build(services: Services, ask: Asking) -> SettingsPart:
     picked = [field.input for field in fields if isinstance(field, gr.Dropdown)]
     for triggers, mode in ((typed, "always_last"), (picked, "multiple")):
         gr.on(triggers, preview, [preset, *fields], [status, *panel], trigger_mode=mode, **IN_TURN)
+    form["split_base"].input(show_gpus, [form["split_base"], form["gpus"]], form["gpus"], **PRIVATE)
     # What was pasted is told by the field only when it is left; that may be on the way to Start, whose word stays.
     left = [field.blur for field in fields if isinstance(field, (gr.Textbox, gr.Number))]
     gr.on(left, look_over, [preset, *fields], panel, trigger_mode="always_last", **IN_TURN)

@@ -77,7 +77,7 @@ class Page:
         """Updates by component, those without any change left out."""
         fn = self.fns[name]
         given_values = values if name in ("look",) else (gr.Request(), *values)
-        if name in ("pick", "compare_runs", "ask_first", "choose", "take_upload"):
+        if name in ("pick", "compare_runs", "ask_first", "choose", "take_upload", "show_gpus"):
             given_values = values
         made = fn.fn(*given_values)
         made = made if isinstance(made, (list, tuple)) else [made]
@@ -413,6 +413,16 @@ def test_a_number_of_gpus_that_came_from_elsewhere_is_shown_and_refused(page: Pa
     loaded = page.call("load_settings", str(file))
     assert (field(loaded, LABELS["gpus"]).visible, field(loaded, LABELS["gpus"]).value) == (True, 2)
     assert "The run asks for 2 GPUs, and this computer has none" in text_of(loaded)
+
+
+def test_who_splits_a_base_on_a_computer_without_gpus_can_say_over_how_many(page: Page) -> None:
+    """As for a run on a cluster; the sentence that refuses it names the field."""
+    assert field(page.restore(), LABELS["gpus"]).visible is False
+    for split, gpus, seen in ((True, 1, True), (False, 1, False), (False, 2, True)):
+        (change,) = page.call("show_gpus", split, gpus).values()
+        assert change["visible"] is seen
+    page.call("preview", None, *{**DEFAULTS, "split_base": True}.values())
+    assert field(page.restore(), LABELS["gpus"]).visible is True
 
 
 def test_a_base_is_split_over_several_gpus_and_the_form_says_what_each_keeps(page: Page) -> None:
