@@ -155,8 +155,9 @@ def build(services: Services, ask: Asking, role: Role = Role.ADMIN) -> CompareTa
         return await model.switch(ask.user(request), f"run:{run_name}")
 
     def model_now(user: User) -> list[Any]:
+        clock = model.clock()  # first: what becomes ready while the rest is put together is looked at once more
         send = gr.skip() if model.ready else gr.Button(interactive=False)
-        return [model.now(user), model.clock(), send, model.adapter_field(user), model.load_button()]
+        return [model.now(user), clock, send, model.adapter_field(user), model.load_button()]
 
     @shown
     def watch_model(request: gr.Request) -> list[Any]:

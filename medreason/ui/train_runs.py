@@ -127,7 +127,8 @@ def build(services: Services, ask: Asking, head: gr.Markdown) -> RunsPart:
             looks(gr.Accordion, visible=one is not None),
             words(run_history.history(runs)),
             Shown(choices, lambda: gr.Dropdown(choices)),
-            looks(gr.Timer, active=any(not other.state.ended for other in runs)),
+            # `one` was read before `runs`, and may have ended in between: then it is looked at once more.
+            looks(gr.Timer, active=live_now or any(not other.state.ended for other in runs)),
             words(run_view.live_line(runs)),
         ]
 

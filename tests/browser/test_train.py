@@ -23,7 +23,7 @@ from medreason.finetune.config_file import read_config
 from tests.browser.steps import begin_conversation, open_tab, wait_until_done
 from tests.server import Server
 
-RUN_WITHIN_MS = 400_000
+RUN_WITHIN_MS = 200_000
 SHORT = {
     "Rows to use": "8",
     "Passes over the data": "1",

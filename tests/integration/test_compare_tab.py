@@ -74,3 +74,17 @@ def test_opening_the_tab_leaves_a_ready_model_as_it_is(tab: Any, serving: Servin
     _, timer, send, _, load = tab.built.refresh(gr.Request())
     assert (timer.active, load.visible) == (False, False)
     assert "interactive" not in send
+
+
+@pytest.mark.parametrize("reads", range(1, 7))
+@pytest.mark.parametrize("name", ["refresh", "watch_model"])
+def test_a_model_that_gets_ready_while_it_is_being_shown_is_looked_at_once_more(
+    tab: Any, serving: Serving, monkeypatch: pytest.MonkeyPatch, name: str, reads: int
+) -> None:
+    """It loads for so many reads of its state, and is ready from then on."""
+    ready, left = EngineState(Phase.READY, "", 1.0, tuple(ARMS)), [serving.state] * reads
+    monkeypatch.setattr(Serving, "state", property(lambda self: left.pop() if left else ready), raising=False)
+    callback = tab.built.refresh if name == "refresh" else tab.fns[name]
+    said, timer, send, *_ = callback(gr.Request())
+    waits = "progressbar" in said or getattr(send, "interactive", True) is False
+    assert timer.active or not waits

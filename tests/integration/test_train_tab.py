@@ -280,6 +280,21 @@ def test_a_look_that_comes_late_does_not_choose_another_run(page: Page) -> None:
     page.call("end", "one")
 
 
+def test_a_run_that_ends_while_it_is_being_shown_is_looked_at_once_more(
+    page: Page, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is read first and the list of all runs after it; between the two it may end."""
+    page.start(run_name="one")
+    page.until("step 2 of 5")
+    before, status = [page.training.status("one")], Training.status
+    page.call("end", "one")
+    page.until("Stopped")
+    monkeypatch.setattr(Training, "status", lambda self, name: before.pop() if before else status(self, name))
+    shown_live = page.call("pick", "one")
+    assert "step 2 of 5" in text_of(shown_live)
+    assert next(one for c, one in shown_live.items() if isinstance(c, gr.Timer)).active is True
+
+
 def test_looking_again_sends_only_what_has_changed(page: Page) -> None:
     page.start(run_name="first", revision="quick")
     page.until("Adapter ready")
