@@ -69,6 +69,12 @@ def read_arguments(arguments: list[str]) -> argparse.Namespace:
         metavar="N",
         help="numbers of GPUs to run each preset with, such as 1 2: the others against the first (default 1)",
     )
+    train.add_argument(
+        "--libraries",
+        action="store_true",
+        help="also run the article's recipe with TRL's trainer and PEFT's preparation as they come, and compare "
+        "each preset with that",
+    )
     ui = kinds.add_parser("ui", help="many scripted answers at once, read from the real app over HTTP")
     ui.add_argument("--json", type=Path, required=True, help="file to write the rows to")
     ui.add_argument("--streams", type=int, default=50, help="answers at once (default %(default)s)")
@@ -135,7 +141,9 @@ def measure_train(given: argparse.Namespace) -> list[dict[str, object]]:
     """Tokens a second of short runs."""
     training_speed.check_gpus(given.gpus)
     ready_for_runs(given, least=training_speed.SKIPPED + 1)
-    return training_speed.measure(given.presets, given.base, given.rows, given.steps, given.overrides, given.gpus)
+    return training_speed.measure(
+        given.presets, given.base, given.rows, given.steps, given.overrides, given.gpus, given.libraries
+    )
 
 
 def ready_for_runs(given: argparse.Namespace, least: int) -> None:

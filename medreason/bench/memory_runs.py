@@ -3,10 +3,11 @@
 Each runs in a process of its own, by the script that makes real ones.
 """
 
+import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,8 @@ from medreason.finetune.time_need import TRAINING
 from medreason.folder import DataFolder
 
 LOGGED = 2  # steps; a long run is logged no more often, and each time waits for the GPU
-TRAIN = Path(__file__).resolve().parent.parent.parent / "training_scripts" / "train_qlora.py"
+CHECKOUT = Path(__file__).resolve().parents[2]
+TRAIN = CHECKOUT / "training_scripts" / "train_qlora.py"
 
 
 def check(presets: Sequence[str], steps: int, least: int = 2) -> None:
@@ -43,7 +45,7 @@ def measure(
 
 def each(
     presets: Sequence[str], base: Path, rows: str, steps: int, overrides: Sequence[str]
-) -> Iterator[tuple[str, TrainingConfig, DataFolder]]:
+) -> Generator[tuple[str, TrainingConfig, DataFolder], None, None]:
     """Each name with its short configuration and a data folder of its own, which goes when the last is done."""
     with tempfile.TemporaryDirectory(prefix="medreason-runs-") as scratch:
         for number, name in enumerate(presets):
@@ -122,15 +124,26 @@ def run_script(name: str, folder: DataFolder, run: Path) -> dict[str, Any]:
     speaks of a lever left out is told."""
     words = [sys.executable, TRAIN, "--config", folder.root / "config.yaml", "--output-dir", run]
     words += ["--data-dir", folder.root]
-    ran = subprocess.run([str(word) for word in words], capture_output=True, text=True)
+    said = done(name, words)
     manifest = read_manifest(run / ADAPTER)
-    if ran.returncode != 0 or manifest is None:
-        said = (ran.stderr.strip().splitlines() or ["it said nothing"])[-1]
-        raise MedReasonError(f"The run of {name} ended with code {ran.returncode}: {said[:500]}")
-    for line in ran.stdout.splitlines():
+    if manifest is None:
+        raise MedReasonError(f"The run of {name} left no adapter.")
+    for line in said.splitlines():
         if "left out" in line:
             print(f"{name}: {line}", file=sys.stderr, flush=True)
     return manifest
+
+
+def done(name: str, words: Sequence[object]) -> str:
+    """What the command printed in a process of its own, which finds this package. Raises `MedReasonError` with its
+    last words where it failed."""
+    places = [str(CHECKOUT), *filter(None, [os.environ.get("PYTHONPATH")])]
+    env = {**os.environ, "PYTHONPATH": os.pathsep.join(places)}
+    ran = subprocess.run([str(word) for word in words], capture_output=True, text=True, env=env)
+    if ran.returncode != 0:
+        said = (ran.stderr.strip().splitlines() or ["it said nothing"])[-1]
+        raise MedReasonError(f"The run of {name} ended with code {ran.returncode}: {said[:500]}")
+    return ran.stdout
 
 
 def figure(name: str, what: str, value: float, unit: str, against: float) -> dict[str, object]:

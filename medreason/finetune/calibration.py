@@ -55,9 +55,9 @@ on an H100 at rows of 8,192)."""
 LAUNCH_S = 0.0066
 """Least seconds of one decoder layer in one pass, however few tokens: starting its kernels from Python. It is the
 processor's: 0.0077 at 2 × 1,024 tokens on one machine, 0.0054 on another."""
-FAST_LINEAR_SHARE = 0.58
-"""As `LINEAR_SHARE`, on the fast path with packed rows, everything beside the products included (measured on an
-H200 with CUDA graphs: 0.58 without checkpointing, 0.60 with)."""
+FAST_LINEAR_SHARE = 0.62
+"""As `LINEAR_SHARE`, on the fast path with packed rows, everything beside the products included (measured on H200
+of several hosts with CUDA graphs: 0.61 to 0.74 without checkpointing, 0.60 to 0.72 with)."""
 FAST_LAUNCH_S = 0.0046
 """As `LAUNCH_S`, on the fast path (measured on an H200: 0.0042 at 512 tokens, 0.0048 at 4,096 with checkpointing).
 CUDA graphs start a layer in no time."""

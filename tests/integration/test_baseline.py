@@ -134,11 +134,35 @@ def test_presets_are_timed_against_the_first_of_them_and_two_processes_against_o
     assert {"train_cpu_demo", "first_cpu_demo", "epoch_cpu_demo"} <= set(found)
     speed, epoch = found["train_cpu_demo"], found["epoch_cpu_demo"]
     assert speed["ratio"] == 1 and speed["value"] > 0 and speed["unit"] == "tokens/s"
-    two = found["train_cpu_demo_2_gpus"]
+    two = found["cpu_demo_2_gpus_vs_1"]
     assert two["against"] == speed["value"] and two["ratio"] > 0 and "first_cpu_demo_2_gpus" in found
     assert epoch["value"] > 0 and "19,704 rows" in epoch["what"]
     few = run("benchmark", "train", *usual, "--steps", 4, "--json", out)
     assert few.returncode == 2 and "give 5 or more" in few.stderr
+
+
+def test_presets_are_timed_against_the_article_s_recipe_with_the_libraries_alone(
+    tiny_qwen3: Path, tmp_path: Path
+) -> None:
+    rows = tmp_path / "rows.jsonl"
+    lines = CURRICULUM.read_text(encoding="utf-8").splitlines(keepends=True)
+    rows.write_text("".join(lines[:8]), encoding="utf-8")
+    out, usual = tmp_path / "train.json", ("--base", tiny_qwen3, "--rows", rows, "--set", "eval_fraction=0")
+    small = (
+        "quantization=none",
+        "optimizer=adamw_torch",
+        "accumulation=1",
+        "max_length=128",
+        "min_thinking_chars=0",
+    )
+    ran = run(
+        "benchmark", "train", *usual, *small, "--presets", "CPU demo", "--steps", 6, "--libraries", "--json", out
+    )
+    assert ran.returncode == 0, ran.stderr
+    found = {row["id"]: row for row in json.loads(out.read_text(encoding="utf-8"))["rows"]}
+    alone, against = found["train_libraries"], found["cpu_demo_vs_libraries"]
+    assert alone["value"] > 0 and alone["unit"] == "tokens/s" and "peak_libraries" not in found
+    assert against["value"] == found["train_cpu_demo"]["value"] and against["against"] == alone["value"]
 
 
 @pytest.mark.parametrize(
