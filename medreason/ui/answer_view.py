@@ -39,6 +39,18 @@ def heading(side: Side, arm: Arm | None, detail: str = "") -> str:
     return f'<div class="mr-arm{kind}"><b>{name}</b>{note}</div>'
 
 
+def switch(label: str) -> str:
+    """On a narrow screen, the choice to look at one side alone of the pair that follows; `label` tells two such
+    choices apart."""
+    names = {"both": "Both sides", "left": "Left", "right": "Right"}
+    buttons = "".join(
+        f'<button type="button" data-show="{show}" aria-pressed="{"true" if show == "both" else "false"}">'
+        f"{name}</button>"
+        for show, name in names.items()
+    )
+    return f'<div class="mr-switch" role="group" aria-label="{html.escape(label)}">{buttons}</div>'
+
+
 def _seconds(value: float) -> str:
     return f"{value:.0f} s" if value >= 1 else "under a second"
 

@@ -10,10 +10,6 @@ from medreason.services.pair_view import PairView
 from medreason.ui import answer_view
 
 OPENING = dict(zip(SIDES, (Arm.BASELINE, Arm.FINETUNED), strict=True))
-SWITCH = """<div class="mr-switch" role="group" aria-label="Sides shown on a narrow screen">
-<button type="button" data-show="both" aria-pressed="true">Both sides</button>
-<button type="button" data-show="left" aria-pressed="false">Left</button>
-<button type="button" data-show="right" aria-pressed="false">Right</button></div>"""
 EMPTY = '<p class="mr-empty">The answer will appear here, its thinking in a block of its own above it.</p>'
 
 
@@ -35,7 +31,7 @@ class Columns:
         plain: dict[str, Any] = {"sanitize_html": False, "latex_delimiters": []}
         self.asked = gr.Markdown("", **plain)
         self.carrier = gr.Markdown("", **plain, elem_classes="mr-carrier")
-        gr.Markdown(SWITCH, **plain)
+        gr.Markdown(answer_view.switch("Sides shown on a narrow screen"), **plain)
         with gr.Row(elem_classes="mr-pair", equal_height=False, elem_id="pair"):
             for number, side in enumerate(SIDES, 1):
                 with gr.Column(min_width=360, elem_id=f"side-{number}", elem_classes="mr-side"):

@@ -40,6 +40,7 @@ class EarlierVersions:
                 elem_classes="mr-pick",
             )
             self.asked = gr.Markdown("", **plain)
+            gr.Markdown(answer_view.switch("Sides of this version shown on a narrow screen"), **plain)
             with gr.Row(elem_classes="mr-pair", equal_height=False, elem_id="version-pair"):
                 for side in SIDES:
                     with gr.Column(min_width=360, elem_classes="mr-side"):

@@ -171,6 +171,16 @@ def test_versions_can_be_read_by_everybody(
         page.screenshot(path=tmp_path / f"versions-{width}-{scheme}.png", full_page=True)
         over = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
         assert over <= 1
+        switch = page.get_by_role("group", name="Sides of this version shown on a narrow screen")
+        expect(switch).to_be_visible() if width == 820 else expect(switch).to_be_hidden()
+        if width == 820:
+            sides = reading(page).locator("#version-pair > *")
+            switch.get_by_role("button", name="Right").click()
+            expect(sides.first).to_be_hidden()
+            expect(sides.last).to_be_visible()
+            expect(page.locator("#side-1")).to_be_visible()
+            switch.get_by_role("button", name="Both sides").click()
+            expect(sides.first).to_be_visible()
         serious = [
             (one["id"], [node["html"][:160] for node in one["nodes"][:3]])
             for one in Axe().run(page).response["violations"]

@@ -107,11 +107,13 @@
     write(block, whole(block, text, Number(carrier.dataset.from)));
   };
 
-  // On a narrow screen one side may be looked at alone.
+  // On a narrow screen one side may be looked at alone: of the pair that follows the switch.
   document.addEventListener("click", (event) => {
     const button = event.target.closest?.(".mr-switch button");
-    const pair = document.getElementById("pair");
-    if (!button || !pair) return;
+    if (!button) return;
+    const follows = (pair) => button.compareDocumentPosition(pair) & Node.DOCUMENT_POSITION_FOLLOWING;
+    const pair = [...document.querySelectorAll(".mr-pair")].find(follows);
+    if (!pair) return;
     pair.dataset.show = button.dataset.show;
     for (const one of button.parentElement.children) one.setAttribute("aria-pressed", String(one === button));
   });
