@@ -53,7 +53,7 @@ drill: setup-dev
 	@$(PY) tests/chromium.py
 	@$(PY) tests/postgres.py --must
 	$(PY) -m pytest -m drill -s $(ARGS)
-	$(PY) -m pytest tests/unit -q --hypothesis-profile=thorough
+	$(PY) -m pytest tests/unit tests/integration/stored -q --hypothesis-profile=thorough
 
 gpu-test: setup-dev
 	$(PY) -m pytest -m gpu $(ARGS)

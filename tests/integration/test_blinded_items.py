@@ -5,11 +5,11 @@ from collections.abc import Callable
 
 import pytest
 
+from tests.integration.stored.test_blinding import right_guesses, watched
+from tests.integration.stored.test_blinding import store as store
+from tests.integration.stored.test_sessions import MODEL_WORDS
 from tests.store import Store
 from tests.studies import with_study
-from tests.unit.test_blinding import right_guesses, watched
-from tests.unit.test_blinding import store as store
-from tests.unit.test_sessions import MODEL_WORDS
 
 
 def test_a_hundred_blinded_items_hold_no_name_of_a_model_and_no_sign_of_an_arm(place):

@@ -26,10 +26,10 @@ from medreason.services.results import EVERYTHING, Results
 from medreason.services.sessions import RatingSessions
 from medreason.services.tabulating import tabulate
 from medreason.stats.bootstrap import Resampling
+from tests.integration.stored.test_collections import path as path
+from tests.integration.stored.test_collections import rated
 from tests.store import MODEL
 from tests.studies import NAME, PRACTICE, StudyDesk, accept, plan, rate, text_of, with_study
-from tests.unit.test_collections import path as path
-from tests.unit.test_collections import rated
 
 QUICK = Resampling(n_boot=99)
 KIND = SpanType.FABRICATED_FACT

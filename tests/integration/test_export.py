@@ -9,10 +9,10 @@ import pytest
 from medreason.cli import main
 from medreason.folder import DataFolder
 from medreason.services.scheduling import letters
+from tests.integration.stored.test_collections import rated
 from tests.results_page import rate_cases
 from tests.store import Store
 from tests.studies import NAME
-from tests.unit.test_collections import rated
 
 
 @pytest.fixture

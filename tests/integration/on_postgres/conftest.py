@@ -1,4 +1,4 @@
-"""The unit tests of what stands on a store, once more on PostgreSQL: a module here takes those of its namesake."""
+"""On PostgreSQL, what `stored` tests on SQLite: a module here takes the tests of its namesake there."""
 
 from collections.abc import Iterator
 from pathlib import Path

@@ -1,3 +1,3 @@
 """On PostgreSQL."""
 
-from tests.unit.test_pairs_and_people import *  # noqa: F403
+from tests.integration.stored.test_pairs_and_people import *  # noqa: F403

@@ -1,3 +1,3 @@
 """On PostgreSQL."""
 
-from tests.unit.test_sessions import *  # noqa: F403
+from tests.integration.stored.test_sessions import *  # noqa: F403

@@ -1,3 +1,3 @@
 """On PostgreSQL."""
 
-from tests.unit.test_study_storage import *  # noqa: F403
+from tests.integration.stored.test_study_storage import *  # noqa: F403
