@@ -46,13 +46,15 @@ class Machine:
 class Estimate:
     """What a run will need. `gpu_memory` and `disk` are bytes, `seconds` a time or None where nothing is known
     to go by; the parts add up to them. Without a GPU, `gpu_memory` is of the computer's own memory. `measured_by`
-    names the earlier run that the time goes by, if any."""
+    names the earlier run that the time goes by, if any. `pass_seconds` is the time of the steps of one whole pass
+    over the rows to learn from, however many the run makes."""
 
     gpu_memory: tuple[Part, ...]
     disk: tuple[Part, ...]
     time: tuple[Part, ...]
     steps: int
     measured_by: str = ""
+    pass_seconds: float | None = None
 
     @property
     def gpu_memory_bytes(self) -> float:

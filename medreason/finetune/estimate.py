@@ -10,7 +10,7 @@ from medreason.domain.estimate import Estimate, Machine
 from medreason.domain.training import TrainingConfig
 from medreason.finetune.disk_need import disk_parts
 from medreason.finetune.memory_need import checkpointed_layers, keeps_plain, memory_parts
-from medreason.finetune.time_need import earlier_run, time_parts
+from medreason.finetune.time_need import earlier_run, pass_seconds, time_parts
 from medreason.finetune.workload import Workload
 from medreason.models.base_shape import BaseShape
 
@@ -30,10 +30,12 @@ def estimate(
     again = checkpointed_layers(config, shape, work, gpu, machine.gpu_memory) if shape else 0
     plain = shape is not None and not again and keeps_plain(config, shape, work, gpu, machine.gpu_memory)
     earlier = earlier_run(manifests, config, machine)
+    time = time_parts(config, shape, work, machine, earlier, again)
     return Estimate(
         gpu_memory=memory_parts(config, shape, work, gpu, again, plain) if shape else (),
         disk=disk_parts(config, shape, gpu, download) if shape else (),
-        time=time_parts(config, shape, work, machine, earlier, again),
+        time=time,
         steps=work.steps(config),
         measured_by=earlier.name if earlier else "",
+        pass_seconds=pass_seconds(config, work, time),
     )

@@ -3,7 +3,7 @@ computer can do of them. Loads no torch.
 """
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -29,7 +29,7 @@ from medreason.finetune.memory_need import (
     in_two_steps,
     keeps_attention,
 )
-from medreason.finetune.recipe import batches_each, rhythm
+from medreason.finetune.recipe import batches_each, pass_steps, rhythm
 from medreason.finetune.workload import Workload
 from medreason.models.base_shape import BaseShape
 
@@ -129,6 +129,13 @@ def time_parts(
             )
         )
     return tuple(parts)
+
+
+def pass_seconds(config: TrainingConfig, work: Workload, time: Sequence[Part]) -> float | None:
+    """Seconds of the steps of one whole pass, by the parts of the whole run; None where these are not known."""
+    steps = work.steps(config)
+    training = [part.amount for part in time if part.what == TRAINING]
+    return training[0] / steps * pass_steps(config, work.rows(config)) if training and steps else None
 
 
 def earlier_run(

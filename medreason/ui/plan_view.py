@@ -66,8 +66,10 @@ def _memory(estimate: Estimate, machine: Machine) -> str:
 def _time(estimate: Estimate) -> str:
     if estimate.seconds is None:
         return _need("Time", "shows after the first steps", 0, 0, "Nothing is known to go by yet.", (), duration)
-    by = f"Going by run {estimate.measured_by} on this computer." if estimate.measured_by else ""
-    return _need("Time", about(estimate.seconds), 0, 0, by, estimate.time, duration)
+    said = [f"Going by run {estimate.measured_by} on this computer."] if estimate.measured_by else []
+    if estimate.pass_seconds is not None:
+        said.append(f"One pass over the rows to learn from: {about(estimate.pass_seconds)}.")
+    return _need("Time", about(estimate.seconds), 0, 0, " ".join(said), estimate.time, duration)
 
 
 def _disk(estimate: Estimate, machine: Machine) -> str:

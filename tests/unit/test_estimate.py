@@ -96,6 +96,17 @@ def test_the_time_on_a_gpu_is_near_what_was_measured(name: str, settings: dict, 
     assert tokens / seconds == pytest.approx(tokens_a_s, rel=0.2)
 
 
+def test_a_pass_over_all_rows_takes_a_quarter_of_an_hour_however_many_steps_are_made() -> None:
+    """13.4 to 15.3 minutes were measured."""
+    work = replace(WORK, train=19_704)
+    needs = estimate(PRESETS[FAST], QWEN3_8B, work, H100)
+    assert needs.pass_seconds is not None and 13 < needs.pass_seconds / 60 < 17
+    few = estimate(replace(PRESETS[FAST], max_steps=10), QWEN3_8B, work, H100)
+    assert few.pass_seconds == pytest.approx(needs.pass_seconds)
+    unknown = estimate(PRESETS[FAST], QWEN3_8B, work, replace(H100, gpu_name="NVIDIA T1000"))
+    assert unknown.pass_seconds is None
+
+
 def test_without_checkpointing_a_run_is_quicker() -> None:
     slow = replace(PRESETS[FAST], checkpoint_as_needed=False)
     quick, slower = (estimate(one, QWEN3_8B, WORK, H100).seconds for one in (PRESETS[FAST], slow))

@@ -45,6 +45,11 @@ def test_without_a_gpu_the_computers_memory_is_meant() -> None:
     assert "18.0 GiB of 32.0 GiB" in shown and "no GPU" in shown and "GPU memory" not in shown
 
 
+def test_the_time_of_one_pass_stands_beside_that_of_the_run() -> None:
+    shown = plan_view.estimate_view(replace(ESTIMATE, pass_seconds=900.0), MACHINE, ROWS)
+    assert "One pass over the rows to learn from: about 15 minutes." in shown
+
+
 def test_a_time_that_is_not_known_is_not_promised() -> None:
     shown = plan_view.estimate_view(replace(ESTIMATE, time=(), measured_by=""), MACHINE, ROWS)
     assert "shows after the first steps" in shown and "minute" not in shown
