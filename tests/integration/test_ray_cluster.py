@@ -88,7 +88,7 @@ def test_a_run_is_trained_there_and_its_adapter_fetched(training, cluster):
 
 
 def test_stop_and_save_then_resume_there(training, cluster):
-    training.start(ENGINEER, config("far", max_steps=60, **SHORT), cluster=cluster)
+    training.start(ENGINEER, config("far", epochs=30.0, max_steps=60, **SHORT), cluster=cluster)
     within(200, lambda: training.status("far").step >= 2)
     training.stop(ENGINEER, "far", save=True)
     saved = ended(training, "far", 120)
