@@ -18,7 +18,6 @@ from typing import TYPE_CHECKING, Any
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from medreason.arguments import Parser, data_folder  # noqa: E402
-from medreason.data.rows import Row  # noqa: E402
 from medreason.data.sketch import question_record  # noqa: E402
 from medreason.data.training_rows import TrainingRows, rows_for  # noqa: E402
 from medreason.domain.run import RunState  # noqa: E402
@@ -239,8 +238,8 @@ def train(job: Job, recorder: Recorder, stopping: Stopping) -> "tuple[Task, Fitt
         job.config,
         base,
         base_name(job.source),
-        map(texts, rows.train),
-        map(texts, rows.held_out),
+        (row.texts for row in rows.train),
+        (row.texts for row in rows.held_out),
         rows.name,
         job.output,
         job.resumption,
@@ -249,10 +248,6 @@ def train(job: Job, recorder: Recorder, stopping: Stopping) -> "tuple[Task, Fitt
         write_config(job.config, job.output / CONFIG_FILE)
     ranks.require_same(base.sha256, task.made.rows_sha256)
     return task, fit(base.model, base.tokenizer, task, recorder, stopping, ranks)
-
-
-def texts(row: Row) -> tuple[str, str, str]:
-    return row.question, row.thinking, row.response
 
 
 def data_of(rows: TrainingRows) -> dict[str, Any]:

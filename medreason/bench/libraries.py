@@ -18,13 +18,13 @@ from medreason.data.training_rows import rows_for
 from medreason.domain.training import TrainingConfig
 from medreason.errors import MedReasonError
 from medreason.finetune.config_file import read_config
-from medreason.finetune.examples import tokenize
 from medreason.finetune.recipe import lora_settings, trainer_settings
+from medreason.finetune.task import to_learn
 from medreason.folder import DataFolder
 from medreason.models.base import load_base, resolve_base
 
 # What the project's own runs set for speed or for its own record; here the libraries decide.
-LEFT_TO_THEM = ("accelerator_config", "include_num_input_tokens_seen", "ddp_find_unused_parameters")
+LEFT_TO_THEM = ("accelerator_config", "include_num_input_tokens_seen")
 
 
 def timed_steps(config: TrainingConfig, folder: DataFolder) -> dict[str, Any]:
@@ -32,10 +32,7 @@ def timed_steps(config: TrainingConfig, folder: DataFolder) -> dict[str, Any]:
     after the last; `memory_gb`: the most the GPU had allocated, 0 without one. Raises `MedReasonError` where base
     or rows cannot be had."""
     base = load_base(resolve_base(config.base_model, config.revision, folder, config.quantization))
-    rows = [(row.question, row.thinking, row.response) for row in rows_for(config, folder).train]
-    learned = tokenize(base.tokenizer, rows, config.max_length, config.text_format)
-    if not learned.rows:
-        raise MedReasonError(f"No row has anything to learn within {config.max_length} tokens.")
+    learned = to_learn(base, (row.texts for row in rows_for(config, folder).train), config)
 
     import torch
     from datasets import Dataset
@@ -47,6 +44,9 @@ def timed_steps(config: TrainingConfig, folder: DataFolder) -> dict[str, Any]:
     began = time.monotonic()
 
     class Clock(TrainerCallback):
+        def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+            control.should_log |= state.global_step >= state.max_steps
+
         def on_log(self, args: Any, state: Any, control: Any, logs: dict | None = None, **_: Any) -> None:
             if logs and "num_tokens" in logs and "loss" in logs:
                 points.append([state.global_step, logs["num_tokens"], time.monotonic() - began])

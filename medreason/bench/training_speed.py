@@ -62,17 +62,9 @@ def measure(
     """A row a figure. The first preset is what the others are compared with; each preset is run with every number
     of `gpus`, against itself with the first of them. With `libraries`, the article's recipe is first run by these
     alone, and each preset compared with that too."""
-    found: list[dict[str, object]] = []
     speeds: dict[str, float] = {}  # with the first number of GPUs
     peak = product_flops()
-    alone = 0.0
-    if libraries:
-        alone, memory_gb = _by_libraries(base, rows, steps, overrides)
-        what = f"{ARTICLE}, libraries alone: useful tokens a second"
-        found.append(figure("train_libraries", what, alone, "tokens/s", alone))
-        if memory_gb:
-            what = f"{ARTICLE}, libraries alone: peak memory, allocated"
-            found.append(figure("peak_libraries", what, memory_gb, "GB", 0))
+    alone, found = _by_libraries(base, rows, steps, overrides) if libraries else (0.0, [])
     for number in gpus:
         words = [*overrides, f"gpus={number}"] if len(gpus) > 1 or number > 1 else overrides
         again = number != gpus[0]
@@ -158,9 +150,11 @@ def _run(name: str, config: TrainingConfig, folder: DataFolder) -> tuple[float, 
     return speed, again, list(_besides(name, manifest, points[0].elapsed_s, speed, planned.gpu_memory_bytes / 1e9))
 
 
-def _by_libraries(base: Path, rows: str, steps: int, overrides: Sequence[str]) -> tuple[float, float]:
+def _by_libraries(
+    base: Path, rows: str, steps: int, overrides: Sequence[str]
+) -> tuple[float, list[dict[str, object]]]:
     """Useful tokens a second of the article's recipe with the libraries alone, counted as those of the others, and
-    the most memory in GB."""
+    its figures."""
     with closing(each([ARTICLE], base, rows, steps, overrides)) as runs:
         name, config, folder = next(runs)
         name = f"{name}, libraries alone"
@@ -172,7 +166,10 @@ def _by_libraries(base: Path, rows: str, steps: int, overrides: Sequence[str]) -
         times = json.loads(out.read_text(encoding="utf-8"))
     speed = pace(times["points"])
     print(f"{name}: {speed:.0f} useful tokens a second", file=sys.stderr, flush=True)
-    return speed, times["memory_gb"]
+    found = [figure("train_libraries", f"{name}: useful tokens a second", speed, "tokens/s", speed)]
+    if times["memory_gb"]:
+        found.append(figure("peak_libraries", f"{name}: peak memory, allocated", times["memory_gb"], "GB", 0))
+    return speed, found
 
 
 def pace(points: Sequence[tuple[int, float, float]]) -> float:

@@ -42,7 +42,7 @@ def make_prepared(
     lengths = lengths_of(
         load_tokenizer(),
         tokenizer_name,
-        [(row.question, row.thinking, row.response) for row in every],
+        [row.texts for row in every],
         lambda share: say(DEDUPLICATED + (0.95 - DEDUPLICATED) * share, "Counting tokens…"),
     )
     say(0.95, "Writing the prepared data…")

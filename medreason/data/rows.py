@@ -45,6 +45,11 @@ class Row:
             checks.text(name, getattr(self, name), LONGEST_OPTIONAL, empty_ok=True)
         checks.done()
 
+    @property
+    def texts(self) -> tuple[str, str, str]:
+        """Question, thinking and response."""
+        return self.question, self.thinking, self.response
+
     def as_record(self) -> dict[str, str]:
         """The row by its columns; the optional ones only where they say something."""
         required = {column: getattr(self, field) for column, field in FIELDS.items()}

@@ -43,12 +43,8 @@ def task_of(
     """The task of a run in the folder `run`, with a line on its rows for the log. Names are those that others know
     base and rows by. Raises `MedReasonError` where there is nothing to learn, and where the run would not be what
     it was at the checkpoint that it goes on from."""
-    learned = tokenize(base.tokenizer, train, config.max_length, config.text_format)
+    learned = to_learn(base, train, config)
     aside = tokenize(base.tokenizer, held_out, config.max_length, config.text_format)
-    if not learned.rows:
-        raise MedReasonError(
-            f"No row has anything to learn within {config.max_length} tokens. Raise “Longest row in tokens”."
-        )
     print(
         f"{len(learned.rows)} rows to learn from ({learned.tokens:,} tokens a pass), {len(aside.rows)} held out; "
         f"{learned.cut} rows are longer than {config.max_length} tokens and lose their end, "
@@ -72,6 +68,16 @@ def task_of(
     if resumption is not None:
         check_same(resumption, made)
     return Task(config, learned, aside, run, made, resumption)
+
+
+def to_learn(base: LoadedBase, rows: Iterable[Texts], config: TrainingConfig) -> Examples:
+    """Rows as tokens, not packed. Raises `MedReasonError` where nothing is left to learn."""
+    learned = tokenize(base.tokenizer, rows, config.max_length, config.text_format)
+    if not learned.rows:
+        raise MedReasonError(
+            f"No row has anything to learn within {config.max_length} tokens. Raise “Longest row in tokens”."
+        )
+    return learned
 
 
 def _precision(base: LoadedBase) -> str:

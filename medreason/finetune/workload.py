@@ -3,6 +3,7 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from statistics import NormalDist
 
 from medreason.domain.training import TrainingConfig
@@ -58,7 +59,7 @@ class Workload:
         if not config.packing or not self.train:
             return self.train
         if self.lengths and len(self.lengths) <= FEW_ENOUGH_TO_PACK:
-            packed = packed_count(self.lengths, config.max_length)
+            packed = _packed(self.lengths, config.max_length)
             return math.ceil(packed * self.train / len(self.lengths))
         return math.ceil(self.train * self.row_tokens(config) / (config.max_length * PACKED_FULL))
 
@@ -84,3 +85,9 @@ class Workload:
     def taught(self, config: TrainingConfig) -> float:
         """Share of the tokens that the loss is on."""
         return 1.0 if config.text_format == "article" else TAUGHT_SHARE
+
+
+@lru_cache(maxsize=8)
+def _packed(lengths: tuple[int, ...], longest: int) -> int:
+    """One estimate asks several times, and the form asks for one at each change: packing is done once."""
+    return packed_count(lengths, longest)

@@ -202,9 +202,7 @@ class DataSets:
         tokenizer = self._tokenizer(config.base_model, config.revision)
         from medreason.finetune.examples import segments
 
-        found = segments(
-            tokenizer, row.question, row.thinking, row.response, config.max_length, config.text_format
-        )
+        found = segments(tokenizer, *row.texts, config.max_length, config.text_format)
         return Seen(
             segments=tuple(
                 (one.text, "cut" if one.cut else "learned" if one.trained else "read") for one in found

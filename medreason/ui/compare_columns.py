@@ -32,7 +32,7 @@ class Columns:
         self.asked = gr.Markdown("", **plain)
         self.carrier = gr.Markdown("", **plain, elem_classes="mr-carrier")
         gr.Markdown(answer_view.switch("Sides shown on a narrow screen"), **plain)
-        with gr.Row(elem_classes="mr-pair", equal_height=False, elem_id="pair"):
+        with gr.Row(elem_classes="mr-pair", equal_height=False):
             for number, side in enumerate(SIDES, 1):
                 with gr.Column(min_width=360, elem_id=f"side-{number}", elem_classes="mr-side"):
                     self.heads[side] = gr.Markdown(self._opening(side), **plain)

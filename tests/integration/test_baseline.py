@@ -28,6 +28,15 @@ def prompt(tmp_path: Path) -> Path:
     return file
 
 
+@pytest.fixture
+def rows(tmp_path: Path) -> Path:
+    """Eight rows to train on."""
+    file = tmp_path / "rows.jsonl"
+    lines = CURRICULUM.read_text(encoding="utf-8").splitlines(keepends=True)
+    file.write_text("".join(lines[:8]), encoding="utf-8")
+    return file
+
+
 def test_the_environment_and_one_answer_are_printed_and_written(
     tiny_qwen3: Path, tmp_path: Path, prompt: Path
 ) -> None:
@@ -100,10 +109,7 @@ def test_a_request_that_is_too_long_for_the_model_fails_in_words(tiny_qwen3: Pat
     )
 
 
-def test_a_short_run_is_measured_beside_its_plan(tiny_qwen3: Path, tmp_path: Path) -> None:
-    rows = tmp_path / "rows.jsonl"
-    lines = CURRICULUM.read_text(encoding="utf-8").splitlines(keepends=True)
-    rows.write_text("".join(lines[:8]), encoding="utf-8")
+def test_a_short_run_is_measured_beside_its_plan(tiny_qwen3: Path, tmp_path: Path, rows: Path) -> None:
     out = tmp_path / "memory.json"
     ran = run(
         "benchmark", "memory", "--presets", "CPU demo", "--base", tiny_qwen3, "--rows", rows, "--steps", 2,
@@ -118,11 +124,8 @@ def test_a_short_run_is_measured_beside_its_plan(tiny_qwen3: Path, tmp_path: Pat
 
 
 def test_presets_are_timed_against_the_first_of_them_and_two_processes_against_one(
-    tiny_qwen3: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tiny_qwen3: Path, tmp_path: Path, rows: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    rows = tmp_path / "rows.jsonl"
-    lines = CURRICULUM.read_text(encoding="utf-8").splitlines(keepends=True)
-    rows.write_text("".join(lines[:8]), encoding="utf-8")
     out, usual = tmp_path / "train.json", ("--base", tiny_qwen3, "--rows", rows, "--set", "eval_fraction=0")
     timed = ("benchmark", "train", *usual, "--presets", "CPU demo", "--steps", 5, "--gpus", 1, 2, "--json", out)
     refused = run(*timed)
@@ -142,11 +145,8 @@ def test_presets_are_timed_against_the_first_of_them_and_two_processes_against_o
 
 
 def test_presets_are_timed_against_the_article_s_recipe_with_the_libraries_alone(
-    tiny_qwen3: Path, tmp_path: Path
+    tiny_qwen3: Path, tmp_path: Path, rows: Path
 ) -> None:
-    rows = tmp_path / "rows.jsonl"
-    lines = CURRICULUM.read_text(encoding="utf-8").splitlines(keepends=True)
-    rows.write_text("".join(lines[:8]), encoding="utf-8")
     out, usual = tmp_path / "train.json", ("--base", tiny_qwen3, "--rows", rows, "--set", "eval_fraction=0")
     small = (
         "quantization=none",
@@ -156,7 +156,7 @@ def test_presets_are_timed_against_the_article_s_recipe_with_the_libraries_alone
         "min_thinking_chars=0",
     )
     ran = run(
-        "benchmark", "train", *usual, *small, "--presets", "CPU demo", "--steps", 6, "--libraries", "--json", out
+        "benchmark", "train", *usual, *small, "--presets", "CPU demo", "--steps", 5, "--libraries", "--json", out
     )
     assert ran.returncode == 0, ran.stderr
     found = {row["id"]: row for row in json.loads(out.read_text(encoding="utf-8"))["rows"]}

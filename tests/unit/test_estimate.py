@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from medreason.domain.estimate import Machine
 from medreason.domain.training import TrainingConfig
+from medreason.finetune import workload
 from medreason.finetune.calibration import MEAN_TOKENS
 from medreason.finetune.disk_need import MERGED, disk_parts, needed_to_run
 from medreason.finetune.estimate import estimate
@@ -105,6 +106,16 @@ def test_a_pass_over_all_rows_takes_a_quarter_of_an_hour_however_many_steps_are_
     assert few.pass_seconds == pytest.approx(needs.pass_seconds)
     unknown = estimate(PRESETS[FAST], QWEN3_8B, work, replace(H100, gpu_name="NVIDIA T1000"))
     assert unknown.pass_seconds is None
+
+
+def test_rows_are_packed_once_for_an_estimate_and_for_those_after_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    packings: list[int] = []
+    count = workload.packed_count
+    monkeypatch.setattr(workload, "packed_count", lambda *given: packings.append(1) or count(*given))
+    work = Workload.counted(300, 10, [100 + index for index in range(300)])
+    for rate in (1e-4, 2e-4):
+        estimate(replace(PRESETS[FAST], learning_rate=rate), QWEN3_8B, work, H100)
+    assert len(packings) == 1
 
 
 def test_without_checkpointing_a_run_is_quicker() -> None:

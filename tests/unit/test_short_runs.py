@@ -39,7 +39,7 @@ def test_figures_of_training_have_the_ids_that_others_look_for(monkeypatch: pyte
     speeds = {ARTICLE: 2000.0, FAST: 16000.0, BALANCED: 12000.0, SMALL_GPU: 9000.0}
     monkeypatch.setattr(training_speed, "product_flops", lambda: 790e12)
     monkeypatch.setattr(training_speed, "base_shape", lambda config, folder: QWEN3_8B)
-    monkeypatch.setattr(training_speed, "_by_libraries", lambda *_: (1600.0, 10.0))
+    monkeypatch.setattr(training_speed, "_by_libraries", lambda *_: (1600.0, []))
 
     def ran(name: str, config: TrainingConfig, folder: DataFolder) -> tuple[float, int, list[dict[str, object]]]:
         return speeds[name] * config.gpus, 36, []
