@@ -116,7 +116,11 @@ def main(model: Path, folder: Path, count: int) -> None:
         child = forked(lambda place=place, start=start: fitted(model, place, start, **settings))
         assert os.waitpid(child, 0)[1] == 0
     equal = same(state_at(run, end), state_at(folder / "whole", end))
-    print(json.dumps({"kills": kills, "kept": kept, "cut": cut, "restarts": restarts, "same": equal}), file=output)
+    print(
+        json.dumps({"kills": kills, "kept": kept, "cut": cut, "restarts": restarts, "same": equal}),
+        file=output,
+        flush=True,
+    )
 
 
 if __name__ == "__main__":

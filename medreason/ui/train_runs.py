@@ -101,6 +101,8 @@ def build(services: Services, ask: Asking, head: gr.Markdown) -> RunsPart:
         """How every component after `status` looks for a run. Where it is the one that is `picked`, the list of
         runs keeps its choice: somebody may have chosen another since."""
         runs = training.runs()
+        # `one` was read before, and may have ended since: all parts show it as of the same moment.
+        one = next((other for other in runs if one is not None and other.name == one.name), one)
         choices = [(_label(other), other.name) for other in runs]
         name = one.name if one else None
         live_now = one is not None and not one.state.ended
@@ -127,7 +129,6 @@ def build(services: Services, ask: Asking, head: gr.Markdown) -> RunsPart:
             looks(gr.Accordion, visible=one is not None),
             words(run_history.history(runs)),
             Shown(choices, lambda: gr.Dropdown(choices)),
-            # `one` was read before `runs`, and may have ended in between: then it is looked at once more.
             looks(gr.Timer, active=live_now or any(not other.state.ended for other in runs)),
             words(run_view.live_line(runs)),
         ]
